@@ -1,0 +1,243 @@
+# smegmesh: one Makefile, no recursion into folders.  `make help` lists the goals.
+#
+# A folder in LIBS is a static library.  Its DEPS line is what it may import, and
+# three gates hold it to that: tests/lint/imports.sh (includes), the link list of
+# every unit test (its folder and exactly its DEPS), tests/lint/pure.sh (symbols).
+# Files are found by wildcard, so nobody edits this file to add one; to add a
+# folder, add it to LIBS or PROGS with a DEPS and a SYS line.
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+SBINDIR    ?= $(PREFIX)/sbin
+MANDIR     ?= $(PREFIX)/share/man
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+PKG_CONFIG ?= pkg-config
+PROTOC_C   ?= protoc-c
+CFLAGS     ?= -O2 -g
+
+# Objects of variants never mix: each has a folder of its own.
+BUILD      ?= build
+VARIANT    ?= release
+B          := $(BUILD)/$(VARIANT)
+
+JOBS         ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+
+# --- the tree -------------------------------------------------------------
+
+LIBS  := base crdt api/model api smegd/core smegd/wire smegd/net smegd/kern smegd/store
+PROGS := smegd smegctl
+# Pure folders read no clock, entropy, file or environment and own no mutable global.
+PURE  := base crdt api/model smegd/core smegd/wire
+
+# What a folder may import, in the order in which the linker wants it.
+DEPS.base        :=
+DEPS.crdt        := base
+DEPS.api/model   := base
+DEPS.api         := api/model base
+DEPS.smegd/core  := crdt base
+DEPS.smegd/wire  := smegd/core crdt base
+DEPS.smegd/net   := smegd/wire smegd/core crdt base
+DEPS.smegd/kern  := smegd/core crdt base
+DEPS.smegd/store := smegd/core crdt base
+DEPS.smegd       := smegd/net smegd/kern smegd/store smegd/wire smegd/core crdt api api/model base
+DEPS.smegctl     := api api/model base
+DEPS.tests/sim   := smegd/wire smegd/core crdt base
+DEPS.examples    := api api/model base
+DEPS.every       := smegd smegctl $(DEPS.smegd)
+DEPS.tests/fuzz  := $(DEPS.every)
+DEPS.tests/bench := $(DEPS.every)
+DEPS.tests/tools := $(DEPS.every)
+# Single headers beyond DEPS.
+HDRS.tests/sim   := smegd/kern/kern.h
+
+# System libraries that a folder uses itself, by pkg-config name or as -lNAME.
+SYS.base        := libsodium
+SYS.crdt        := libsodium
+SYS.api/model   := libprotobuf-c
+SYS.api         := -lnng
+SYS.smegd/core  := libsodium
+SYS.smegd/wire  := libprotobuf-c libsodium
+SYS.smegd/net   := -lnng
+SYS.smegd/kern  := libmnl
+SYS.smegd/store := sqlite3
+SYS.smegd       := libuv yaml-0.1 libsodium -lnng
+SYS.smegctl     := jansson libsodium
+
+# Protobuf: FOLDER's archive contains what is generated from these.
+GEN.api/model  := api/control
+GEN.smegd/wire := api/sync
+
+# Folders whose unit tests run under the thread sanitizer as well.
+TSAN := smegd/net api
+
+# The program made of a folder, where the names differ (NAME.api/gateway := smegapi).
+name = $(or $(NAME.$(1)),$(1))
+# Programs that belong to sbin.
+SBIN := smegd
+
+# --- flags: ours are appended, so a packager's survive ---------------------
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+        -Wmissing-prototypes -Wold-style-definition -Wvla -Wformat=2 \
+        -Wimplicit-fallthrough -Wundef -Wwrite-strings -Wcast-align
+ifeq ($(WERROR),1)
+WARN += -Werror
+endif
+
+SAN.release :=
+SAN.asan    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN.tsan    := -fsanitize=thread -fno-omit-frame-pointer
+SAN.fuzz    := $(SAN.asan) -fsanitize=fuzzer-no-link
+SAN.cov     := --coverage -O0
+ifeq ($(origin SAN.$(VARIANT)),undefined)
+$(error VARIANT=$(VARIANT): must be release, asan, tsan, fuzz or cov)
+endif
+SAN := $(SAN.$(VARIANT))
+
+# Asserts stay on in every build: never -DNDEBUG.
+OURS    := -std=gnu11 -D_GNU_SOURCE -I. -isystem $(B)/gen -fno-common \
+           -fstack-protector-strong $(SAN)
+compile  = $(CC) $(CPPFLAGS) $(CFLAGS) $(OURS) -MMD -MP
+link     = $(CC) $(CFLAGS) $(SAN) $(LDFLAGS)
+
+# pkg-config runs in recipes, not when this file is read: `make check` may have to
+# install it first.
+closure   = $(foreach d,$(1),$(SYS.$(d)) $(foreach e,$(DEPS.$(d)),$(SYS.$(e))))
+pc        = $(if $(2),$$($(PKG_CONFIG) $(1) $(2)))
+syscflags = $(call pc,--cflags,$(filter-out -l%,$(sort $(call closure,$(1)))))
+syslibs   = -Wl,--as-needed $(call pc,--libs,$(filter-out -l%,$(sort $(call closure,$(1))))) \
+            $(filter -l%,$(sort $(call closure,$(1)))) $(LDLIBS)
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-7s %s\n' '$(1)' '$(2)'
+endif
+
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+FORCE:
+
+# --- compile ----------------------------------------------------------------
+
+gens = $(foreach g,$(GEN.$(1)),$(if $(wildcard $(g).proto),$(B)/gen/$(g).pb-c))
+objs = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+arch = $(B)/lib$(subst /,-,$(1)).a
+archs = $(foreach l,$(1),$(call arch,$(l)))
+# A program's folder is a library too, but for main.o: its unit tests link it.
+libobjs = $(filter-out $(B)/$(1)/main.o,$(call objs,$(1))) $(addsuffix .o,$(call gens,$(1)))
+
+# $(call stamp,FILE,VARIABLE): FILE holds the variable's value and is touched only
+# when that changed; what depends on FILE is then made again.
+define stamp
+ifneq ($$(strip $$(file <$(1))),$$(strip $$($(2))))
+$(1): FORCE
+endif
+$(1):
+	@$$(shell mkdir -p $$(@D))$$(file >$$@,$$(strip $$($(2)))):
+endef
+
+FLAGS = $(CC) $(CPPFLAGS) $(CFLAGS) $(OURS) $(WARN) $(LDFLAGS) $(LDLIBS)
+$(eval $(call stamp,$(B)/flags,FLAGS))
+
+$(B)/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(compile) $(WARN) $(call syscflags,$(patsubst %/,%,$(dir $<))) -c -o $@ $<
+
+# Generated code is compiled as it comes, and its headers count as the system's.
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: %.proto
+	$(call say,PROTO,$<)
+	@mkdir -p $(B)/gen
+	$(Q)$(PROTOC_C) -I. --c_out=$(B)/gen $<
+$(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c $(B)/flags
+	$(call say,CC,$<)
+	$(Q)$(compile) -w -c -o $@ $<
+
+$(B)/%.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+# The list makes an archive again when a file has gone.
+define library
+LIST.$(1) := $(call libobjs,$(1))
+$(call stamp,$(call arch,$(1)).list,LIST.$(1))
+$(call arch,$(1)): $(call libobjs,$(1)) $(call arch,$(1)).list
+endef
+$(foreach l,$(LIBS) $(PROGS),$(eval $(call library,$(l))))
+
+# Only where generated headers may be included must they exist before the rest.
+GENDIRS := $(foreach l,$(LIBS),$(if $(GEN.$(l)),$(l) tests/unit/$(l)))
+GENHDRS := $(foreach l,$(LIBS),$(addsuffix .h,$(call gens,$(l))))
+$(foreach d,$(GENDIRS),$(call objs,$(d))) $(GENHDRS:.h=.o): | $(GENHDRS)
+
+# --- link -------------------------------------------------------------------
+
+BIN :=
+define program
+ifneq ($(wildcard $(1)/main.c),)
+BIN += $(B)/bin/$(call name,$(1))
+$(B)/bin/$(call name,$(1)): $(B)/$(1)/main.o $(call archs,$(1) $(DEPS.$(1)))
+$(B)/bin/$(call name,$(1)): FOLDER := $(1)
+endif
+endef
+$(foreach p,$(PROGS),$(eval $(call program,$(p))))
+
+# All of tests/sim is one program; elsewhere every file is a program.
+SIM := $(if $(wildcard tests/sim/*.c),$(B)/bin/smegsim)
+$(B)/bin/smegsim: $(call objs,tests/sim) $(call archs,$(DEPS.tests/sim))
+$(B)/bin/smegsim: FOLDER := tests/sim
+
+# $(call singles,FOLDER,OUTPUT,VARIABLE)
+define singles
+$(3) := $(patsubst $(1)/%.c,$(B)/$(2)/%,$(wildcard $(1)/*.c))
+$$($(3)): FOLDER := $(1)
+$$($(3)): $(B)/$(2)/%: $(B)/$(1)/%.o $(call archs,$(DEPS.$(1)))
+endef
+$(eval $(call singles,tests/bench,bench,BENCH))
+$(eval $(call singles,tests/tools,tools,TOOLS))
+$(eval $(call singles,examples,examples,EXAMPLES))
+$(eval $(call singles,tests/fuzz,fuzz,FUZZERS))
+
+$(BIN) $(SIM) $(BENCH) $(TOOLS) $(EXAMPLES):
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) -o $@ $(filter %.o %.a,$^) $(call syslibs,$(FOLDER))
+$(FUZZERS):
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(call syslibs,$(FOLDER))
+
+# tests/unit/FOLDER/test_*.c links FOLDER and exactly its DEPS, no more; other files
+# beside it are helpers that each of the folder's tests links.
+define unit
+UNIT.$(1) := $(patsubst %.o,%,$(filter $(B)/tests/unit/$(1)/test_%,$(call objs,tests/unit/$(1))))
+$$(UNIT.$(1)): FOLDER := $(1)
+$$(UNIT.$(1)): %: %.o $(filter-out $(B)/tests/unit/$(1)/test_%,$(call objs,tests/unit/$(1))) \
+  $(call archs,$(1) $(DEPS.$(1)))
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(link) -o $$@ $$(filter %.o %.a,$$^) $$(call syslibs,$(1)) $$(call pc,--libs,cmocka)
+endef
+$(foreach l,$(LIBS) $(PROGS),$(eval $(call unit,$(l))))
+
+# --- goals ------------------------------------------------------------------
+
+# DIR narrows the unit tests to some folders: make unit DIR=crdt
+DIR  ?= $(LIBS) $(PROGS)
+UNIT := $(foreach d,$(DIR),$(UNIT.$(d)))
+
+all: $(BIN)
+
+unit: $(UNIT)
+	$(Q)tests/run -t 60 $(foreach u,$(UNIT),unit:$(u:$(B)/tests/unit/%=%)=$(u))
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all unit clean FORCE
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
