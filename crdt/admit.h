@@ -1,0 +1,46 @@
+/*
+ * Authority: the mesh key appoints and revokes administrators, administrators admit and expel.
+ */
+#ifndef SMEG_CRDT_ADMIT_H
+#define SMEG_CRDT_ADMIT_H
+
+#include "crdt/stmt.h"
+
+#define INVITE_ID_BYTES 16
+#define MESH_ID_CHARS 16
+#define MESH_ID_BYTES (MESH_ID_CHARS + 1)
+
+/* First 16 characters of lower-case base32 of a labelled hash of the mesh public key. */
+void mesh_id_of(const struct key *mesh_public, char out[MESH_ID_BYTES]);
+
+struct admission {
+	struct key subject; /* Ed25519 of the member */
+	struct key issuer;  /* Ed25519 of the administrator */
+	enum role role;     /* ROLE_PEER may also act as client; a client may not act as peer */
+	bool may_bridge;
+	uint64_t issued_ms;
+	uint8_t invite[INVITE_ID_BYTES]; /* zero: without an invite */
+};
+
+/* a->issuer is ignored and set from `issuer`. */
+int admission_sign(const struct mem *m, const struct admission *a, const struct keypair *issuer,
+		   const struct key *mesh_public, struct stmt **ret_stmt) MUST_CHECK;
+void admission_read(const struct stmt *s, struct admission *ret_a);
+
+/* By the mesh key (here any Ed25519 pair; its sign bit does not matter). */
+int appoint_sign(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
+		 const struct keypair *mesh, struct stmt **ret_stmt) MUST_CHECK;
+
+/* `stay`: X25519 keys of members whose admission by the revoked one remains valid. */
+int revoke_sign(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
+		const struct key *stay, size_t count, const struct keypair *mesh,
+		struct stmt **ret_stmt) MUST_CHECK;
+bool revoke_lets_stay(const struct stmt *revoke, const struct key *member);
+
+/* keep_invites: what the expelled member issued stays valid. */
+int expel_sign(const struct mem *m, const struct key *subject, uint64_t issued_ms,
+	       bool keep_invites, const struct keypair *administrator,
+	       const struct key *mesh_public, struct stmt **ret_stmt) MUST_CHECK;
+bool expel_keeps_invites(const struct stmt *expel);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * One mesh's replicated state: a map from member keys to registers, and the mesh key's statements.
+ *
+ * Registers per member: the greatest record, the greatest remove, the greatest admission of each
+ * issuer, the greatest expel of each issuer.  Mesh statements: the greatest appoint-or-revoke per
+ * administrator.  "Greatest" is stmt_compare().  Merging takes the greater of each register, so it
+ * is idempotent, commutative and associative; what is in the group is a function of the registers
+ * alone, never of the order of arrival.  A statement is kept only if its signatures verify and, for
+ * records and removes, only if the member has an admission whose issuer was ever appointed
+ * (strangers can't fill memory).
+ *
+ *   in the group <=> admitted by an issuer in force, not expelled, record's role within the
+ *                    admission, and record counter > remove counter (or no remove)
+ */
+#ifndef SMEG_CRDT_SET_H
+#define SMEG_CRDT_SET_H
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "crdt/admit.h"
+#include "crdt/record.h"
+
+#define DIGEST_BYTES 16
+#define FINGERPRINT_BYTES 8
+
+struct set;
+
+/* The state of one member, derived. */
+enum standing {
+	STANDING_ADMITTED, /* admitted, but without a record in force yet */
+	STANDING_IN,       /* in the group */
+	STANDING_LEFT,
+	STANDING_PRUNED,
+	STANDING_EXPELLED,
+	STANDING_VOID, /* no admission in force (its issuer was revoked), or role exceeded */
+};
+
+struct held; /* a statement in a chain of statements by different signers */
+
+/* Registers of one key.  Read-only outside set.c. */
+struct entry {
+	struct map_node node;
+	struct key member;      /* X25519 */
+	struct key subject;     /* Ed25519 */
+	struct stmt *record;    /* NULL: none */
+	struct stmt *remove;    /* NULL: none */
+	struct held *admissions; /* one per issuer */
+	struct held *expels;    /* one per issuer */
+	enum standing standing; /* kept up to date by the set */
+	struct stmt *admission; /* borrowed: the greatest in force, or NULL */
+	uint8_t fingerprint[FINGERPRINT_BYTES]; /* of all registers */
+};
+
+struct set_options {
+	const struct mem *mem;  /* borrowed */
+	struct key mesh_public; /* Ed25519 */
+	int64_t life_ms;
+	size_t members_max;
+};
+
+int set_new(const struct set_options *options, struct set **ret_set) MUST_CHECK;
+void set_free(struct set *s);
+
+enum offer {
+	OFFER_NEW,     /* a register moved up: relay and store */
+	OFFER_KNOWN,   /* we hold exactly this or something greater */
+	OFFER_REFUSED, /* see err */
+};
+
+struct offered {
+	enum offer offer;
+	int err;           /* refused: ERR_STALE, ERR_AHEAD, ERR_NOT_ADMITTED, ERR_BAD_SIGNATURE,
+	                      ERR_NOT_AUTHORISED, ERR_LIMIT, or a parser's */
+	struct stmt *stmt; /* borrowed from the set when new; else NULL */
+	struct entry *entry; /* of the member when new; NULL for appoint and revoke */
+	enum standing before; /* standing before the change (STANDING_VOID if there was no entry) */
+	bool roster_changed;  /* the standing of other members may have changed too (appoint, revoke) */
+};
+
+/*
+ * Offer one statement's bytes.  Cheap for what is known: signatures are verified only for what
+ * would move a register up.  Hostile bytes are not an error: they come back as OFFER_REFUSED.
+ *
+ * now      for "too far ahead" and "older than life".
+ * trusted  from our own disk: signatures are not verified again.
+ * Returns 0 or -ENOMEM.
+ */
+int set_offer(struct set *s, struct bytes raw, struct instant now, bool trusted,
+	      struct offered *ret_offered) MUST_CHECK;
+
+const struct key *set_mesh_public(const struct set *s);
+
+/* Members in key order.  NULL: not there; at the end. */
+const struct entry *set_find(const struct set *s, const struct key *member);
+const struct entry *set_first(const struct set *s);
+const struct entry *set_next(const struct entry *e);
+size_t set_count(const struct set *s);
+size_t set_group_count(const struct set *s); /* STANDING_IN */
+
+/* Appointed and not revoked. */
+bool set_is_administrator(const struct set *s, const struct key *sign_public);
+
+/* 16-byte multiset hash over all registers: equal digests, equal replicas.  O(1). */
+void set_digest(const struct set *s, uint8_t out[DIGEST_BYTES]);
+
+/*
+ * Walk the statements of one member (member != NULL) or of the mesh key (member == NULL), in an
+ * order in which a fresh replica accepts them (appointments, admissions, then the rest).
+ */
+typedef int set_visit(void *ctx, const struct stmt *stmt);
+int set_visit_member(const struct set *s, const struct key *member, set_visit *visit, void *ctx)
+	MUST_CHECK;
+
+/* Hash of the mesh key's statements alone, as a fingerprint. */
+void set_mesh_fingerprint(const struct set *s, uint8_t out[FINGERPRINT_BYTES]);
+
+/*
+ * Forget what is older than life.  The floor is the greatest now - life ever acted on.
+ * dropped  called (may be NULL) with each statement before it goes.
+ */
+void set_age(struct set *s, struct instant now, void (*dropped)(void *ctx, const struct stmt *stmt),
+	     void *ctx);
+uint64_t set_floor(const struct set *s);
+void set_raise_floor(struct set *s, uint64_t floor_ms); /* from disk; never lowers */
+
+/* The next counter for an owner: max(last + 1, Unix ms). */
+uint64_t counter_next(uint64_t last, int64_t unix_ms);
+
+#endif
