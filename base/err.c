@@ -1,10 +1,10 @@
 /*
  * Names and texts of errors, and the words for people that go with them.
  *
- * One table serves the three lookups.  Our own rows come from the list in the header; rows for
- * -errno codes are here, because strerror() is not pure (it reads the locale and, on some systems,
- * a static buffer) and its texts differ between C libraries, which would show in golden tests.
- * Only errors that a daemon of this kind meets have a text; the others share one.
+ * Two tables serve the three lookups.  Our own rows come from the list in the header; those for
+ * -errno codes are written here, because strerror() is not pure (it reads the locale and, on some
+ * systems, a static buffer) and its texts differ between C libraries, which would show in golden
+ * tests. Only errors that a daemon of this kind meets have a text; the others share one.
  *
  * An errno row has a stable code only where a program could act on it.  Codes are unique, so
  * err_from_code(err_code(e)) == e for every e that has a row with a code.
@@ -24,67 +24,70 @@ struct err_row {
 
 #define OURS(name, number, code, text) { ERR_##name, code, text },
 
-static const struct err_row rows[] = { { 0, "ok", "success" },
-	                               { -ENOMEM, "out-of-memory", "out of memory" },
-	                               { -EPERM, NULL, "operation not permitted" },
-	                               { -ENOENT, NULL, "no such file or directory" },
-	                               { -EINTR, NULL, "interrupted" },
-	                               { -EIO, NULL, "input or output error" },
-	                               { -ENXIO, NULL, "no such device or address" },
-	                               { -E2BIG, NULL, "argument list too long" },
-	                               { -EBADF, NULL, "bad file descriptor" },
-	                               { -ECHILD, NULL, "no child process" },
-	                               { -EAGAIN, NULL, "try again" },
-	                               { -EACCES, NULL, "permission denied" },
-	                               { -EFAULT, NULL, "bad address" },
-	                               { -EBUSY, NULL, "device or resource busy" },
-	                               { -EEXIST, NULL, "exists already" },
-	                               { -ENODEV, NULL, "no such device" },
-	                               { -ENOTDIR, NULL, "not a directory" },
-	                               { -EISDIR, NULL, "is a directory" },
-	                               { -EINVAL, NULL, "invalid argument" },
-	                               { -ENFILE, NULL, "too many open files in the system" },
-	                               { -EMFILE, NULL, "too many open files" },
-	                               { -EFBIG, NULL, "file too large" },
-	                               { -ENOSPC, NULL, "no space left on the device" },
-	                               { -ESPIPE, NULL, "not seekable" },
-	                               { -EROFS, NULL, "read-only file system" },
-	                               { -EPIPE, NULL, "broken pipe" },
-	                               { -ERANGE, NULL, "result out of range" },
-	                               { -ENAMETOOLONG, NULL, "name too long" },
-	                               { -ENOSYS, NULL, "not implemented by the kernel" },
-	                               { -ENOTEMPTY, NULL, "directory not empty" },
-	                               { -ELOOP, NULL, "too many symbolic links" },
-	                               { -EPROTO, NULL, "protocol error" },
-	                               { -EBADMSG, NULL, "bad message" },
-	                               { -EOVERFLOW, NULL, "value too large" },
-	                               { -EILSEQ, NULL, "invalid character sequence" },
-	                               { -ENOTSOCK, NULL, "not a socket" },
-	                               { -EDESTADDRREQ, NULL, "destination address required" },
-	                               { -EMSGSIZE, NULL, "message too long" },
-	                               { -EPROTONOSUPPORT, NULL, "protocol not supported" },
-	                               { -EOPNOTSUPP, NULL, "operation not supported" },
-	                               { -EAFNOSUPPORT, NULL, "address family not supported" },
-	                               { -EADDRINUSE, NULL, "address in use" },
-	                               { -EADDRNOTAVAIL, NULL, "address not available" },
-	                               { -ENETDOWN, NULL, "network is down" },
-	                               { -ENETUNREACH, NULL, "network is unreachable" },
-	                               { -ECONNABORTED, NULL, "connection aborted" },
-	                               { -ECONNRESET, NULL, "connection reset by the other side" },
-	                               { -ENOBUFS, NULL, "no buffer space left" },
-	                               { -EISCONN, NULL, "connected already" },
-	                               { -ENOTCONN, NULL, "not connected" },
-	                               { -ETIMEDOUT, NULL, "timed out" },
-	                               { -ECONNREFUSED, NULL, "connection refused" },
-	                               { -EHOSTDOWN, NULL, "host is down" },
-	                               { -EHOSTUNREACH, NULL, "host is unreachable" },
-	                               { -EALREADY, NULL, "under way already" },
-	                               { -EINPROGRESS, NULL, "in progress" },
-	                               { -EDQUOT, NULL, "disk quota exceeded" },
-	                               { -ECANCELED, NULL, "cancelled" },
-	                               SMEG_ERRORS(OURS) };
+static const struct err_row our_rows[] = { SMEG_ERRORS(OURS) };
 
-/* Is it a number that the kernel uses (MAX_ERRNO there is 4095, real ones end at 133)? */
+static const struct err_row other_rows[] = {
+	{ 0, "ok", "success" },
+	{ -ENOMEM, "out-of-memory", "out of memory" },
+	{ -EPERM, NULL, "operation not permitted" },
+	{ -ENOENT, NULL, "no such file or directory" },
+	{ -EINTR, NULL, "interrupted" },
+	{ -EIO, NULL, "input or output error" },
+	{ -ENXIO, NULL, "no such device or address" },
+	{ -E2BIG, NULL, "argument list too long" },
+	{ -EBADF, NULL, "bad file descriptor" },
+	{ -ECHILD, NULL, "no child process" },
+	{ -EAGAIN, NULL, "try again" },
+	{ -EACCES, NULL, "permission denied" },
+	{ -EFAULT, NULL, "bad address" },
+	{ -EBUSY, NULL, "device or resource busy" },
+	{ -EEXIST, NULL, "exists already" },
+	{ -ENODEV, NULL, "no such device" },
+	{ -ENOTDIR, NULL, "not a directory" },
+	{ -EISDIR, NULL, "is a directory" },
+	{ -EINVAL, NULL, "invalid argument" },
+	{ -ENFILE, NULL, "too many open files in the system" },
+	{ -EMFILE, NULL, "too many open files" },
+	{ -EFBIG, NULL, "file too large" },
+	{ -ENOSPC, NULL, "no space left on the device" },
+	{ -ESPIPE, NULL, "not seekable" },
+	{ -EROFS, NULL, "read-only file system" },
+	{ -EPIPE, NULL, "broken pipe" },
+	{ -ERANGE, NULL, "result out of range" },
+	{ -ENAMETOOLONG, NULL, "name too long" },
+	{ -ENOSYS, NULL, "not implemented by the kernel" },
+	{ -ENOTEMPTY, NULL, "directory not empty" },
+	{ -ELOOP, NULL, "too many symbolic links" },
+	{ -EPROTO, NULL, "protocol error" },
+	{ -EBADMSG, NULL, "bad message" },
+	{ -EOVERFLOW, NULL, "value too large" },
+	{ -EILSEQ, NULL, "invalid character sequence" },
+	{ -ENOTSOCK, NULL, "not a socket" },
+	{ -EDESTADDRREQ, NULL, "destination address required" },
+	{ -EMSGSIZE, NULL, "message too long" },
+	{ -EPROTONOSUPPORT, NULL, "protocol not supported" },
+	{ -EOPNOTSUPP, NULL, "operation not supported" },
+	{ -EAFNOSUPPORT, NULL, "address family not supported" },
+	{ -EADDRINUSE, NULL, "address in use" },
+	{ -EADDRNOTAVAIL, NULL, "address not available" },
+	{ -ENETDOWN, NULL, "network is down" },
+	{ -ENETUNREACH, NULL, "network is unreachable" },
+	{ -ECONNABORTED, NULL, "connection aborted" },
+	{ -ECONNRESET, NULL, "connection reset by the other side" },
+	{ -ENOBUFS, NULL, "no buffer space left" },
+	{ -EISCONN, NULL, "connected already" },
+	{ -ENOTCONN, NULL, "not connected" },
+	{ -ETIMEDOUT, NULL, "timed out" },
+	{ -ECONNREFUSED, NULL, "connection refused" },
+	{ -EHOSTDOWN, NULL, "host is down" },
+	{ -EHOSTUNREACH, NULL, "host is unreachable" },
+	{ -EALREADY, NULL, "under way already" },
+	{ -EINPROGRESS, NULL, "in progress" },
+	{ -EDQUOT, NULL, "disk quota exceeded" },
+	{ -ECANCELED, NULL, "cancelled" },
+};
+
+/* Is it in the part of the number space that -errno has? */
 static bool err_is_system(int err)
 {
 	return err < 0 && err > ERR_MALFORMED;
@@ -92,9 +95,13 @@ static bool err_is_system(int err)
 
 static const struct err_row *row_find(int err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (rows[i].err == err)
-			return &rows[i];
+	for (size_t i = 0; i < ARRAY_LEN(our_rows); i++) {
+		if (our_rows[i].err == err)
+			return &our_rows[i];
+	}
+	for (size_t i = 0; i < ARRAY_LEN(other_rows); i++) {
+		if (other_rows[i].err == err)
+			return &other_rows[i];
 	}
 	return NULL;
 }
@@ -119,9 +126,13 @@ const char *err_code(int err)
 
 int err_from_code(const char *code)
 {
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (rows[i].code && strcmp(rows[i].code, code) == 0)
-			return rows[i].err;
+	for (size_t i = 0; i < ARRAY_LEN(our_rows); i++) {
+		if (strcmp(our_rows[i].code, code) == 0)
+			return our_rows[i].err;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(other_rows); i++) {
+		if (other_rows[i].code && strcmp(other_rows[i].code, code) == 0)
+			return other_rows[i].err;
 	}
 	return ERR_INTERNAL;
 }

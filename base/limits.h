@@ -6,15 +6,13 @@
 
 #include "base/clock.h"
 
-#define LIMIT_FRAME_BYTES 65536u /* between daemons, with its 4-byte length */
-#define LIMIT_CONTROL_BYTES                                                                   \
-	(16u << 20)                 /* one control message (a list of 100 000 is paged below) \
-	                             */
-#define LIMIT_RECORD_BYTES 4096u    /* one signed record, header and body */
-#define LIMIT_STATEMENT_BYTES 8192u /* any signed statement (a revocation lists members) */
-#define LIMIT_TOKEN_BYTES 2048u     /* binary form */
-#define LIMIT_TOKEN_TEXT 4096u      /* what is read from a file or standard input */
-#define LIMIT_NAME_BYTES 63u        /* a DNS label */
+#define LIMIT_FRAME_BYTES 65536u        /* between daemons, with its 4-byte length */
+#define LIMIT_CONTROL_BYTES (16u << 20) /* one control message (long lists are paged below it) */
+#define LIMIT_RECORD_BYTES 4096u        /* one signed record, header and body */
+#define LIMIT_STATEMENT_BYTES 8192u     /* any signed statement (a revocation lists members) */
+#define LIMIT_TOKEN_BYTES 2048u         /* binary form */
+#define LIMIT_TOKEN_TEXT 4096u          /* what is read from a file or standard input */
+#define LIMIT_NAME_BYTES 63u            /* a DNS label */
 #define LIMIT_DESCRIPTION_BYTES 255u
 #define LIMIT_ENDPOINTS 16u /* per record */
 #define LIMIT_SERVICES 32u
