@@ -42,6 +42,7 @@ DEPS.smegd/kern  := smegd/core crdt base
 DEPS.smegd/store := smegd/core crdt base
 DEPS.smegd       := smegd/net smegd/kern smegd/store smegd/wire smegd/core crdt api api/model base
 DEPS.smegctl     := api api/model base
+DEPS.tests/unit  := base
 DEPS.tests/sim   := smegd/wire smegd/core crdt base
 DEPS.examples    := api api/model base
 DEPS.every       := smegd smegctl $(DEPS.smegd)
@@ -229,15 +230,127 @@ $(foreach l,$(LIBS) $(PROGS),$(eval $(call unit,$(l))))
 # DIR narrows the unit tests to some folders: make unit DIR=crdt
 DIR  ?= $(LIBS) $(PROGS)
 UNIT := $(foreach d,$(DIR),$(UNIT.$(d)))
+# ONLY narrows a suite of scripts: make netns ONLY=%/join.sh
+ONLY ?= %
+suite = $(filter $(ONLY),$(filter-out $(1)/lib%.sh,$(wildcard $(1)/*.sh)))
 
-all: $(BIN)
+# Tests find what was built through these.
+export SMEG_BIN   := $(abspath $(B))/bin
+export SMEG_TOOLS := $(abspath $(B))/tools
+export SMEG_FUZZ  := $(abspath $(B))/fuzz
 
-unit: $(UNIT)
-	$(Q)tests/run -t 60 $(foreach u,$(UNIT),unit:$(u:$(B)/tests/unit/%=%)=$(u))
+# In `make check` all goals add to one RESULTS file and its closing line is the last.
+RUN = $(Q)tests/run $(if $(RESULTS),-r $(RESULTS) -l $(B)/logs)
+# $(call scripts,FOLDER,SECONDS,JOBS)
+scripts = $(RUN) -t $(2) -j $(3) $(foreach s,$(call suite,$(1)),$(1):$(s:tests/%.sh=%)=$(s))
+submake = +$(Q)$(MAKE) --no-print-directory
 
-clean:
+all: $(BIN)                ## the programs
+everything: $(BIN) $(SIM) $(BENCH) $(TOOLS) $(EXAMPLES) $(foreach l,$(LIBS) $(PROGS),$(UNIT.$(l)))
+
+unit: $(UNIT)              ## unit tests; DIR=crdt for one folder's
+	$(RUN) -t 300 -j $(JOBS) $(foreach u,$(UNIT),unit:$(VARIANT:release=unit)/$(u:$(B)/tests/unit/%=%)=$(u))
+
+golden: $(BIN) $(TOOLS)    ## output compared byte by byte; UPDATE=1 rewrites what is expected
+	$(call scripts,tests/golden,120,$(JOBS))
+
+sim: $(SIM)                ## short runs of the simulator
+	$(call scripts,tests/sim,600,$(JOBS))
+
+netns: $(BIN) $(TOOLS) $(EXAMPLES)  ## real daemons in network namespaces (root)
+	$(call scripts,tests/netns,300,2)
+
+kernel: $(BIN) $(TOOLS)    ## inside a throw-away kernel under QEMU (root)
+	$(call scripts,tests/kernel,1800,1)
+
+sanitize:                  ## unit tests under asan and ubsan, those with threads under tsan
+	$(submake) VARIANT=asan unit
+	$(submake) VARIANT=tsan unit DIR='$(TSAN)'
+
+fuzz:                      ## fuzz every parser for FUZZ_SECONDS each
+	$(submake) VARIANT=fuzz CC=clang fuzz-run
+# The corpus is copied, so that the fuzzer's finds stay out of the tree.
+fuzz-run: $(FUZZERS)
+	$(Q)for f in $(FUZZERS:$(B)/fuzz/fuzz_%=%); do \
+	  mkdir -p $(B)/corpus/$$f $(B)/finds; \
+	  [ ! -d tests/fuzz/corpus/$$f ] || cp -R tests/fuzz/corpus/$$f/. $(B)/corpus/$$f/; done
+	$(RUN) -t $$(( $(FUZZ_SECONDS) + 120 )) -j $(JOBS) $(foreach f,$(FUZZERS:$(B)/fuzz/fuzz_%=%),\
+	  'fuzz:fuzz/$(f)=$(B)/fuzz/fuzz_$(f) -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
+	  -rss_limit_mb=2048 -artifact_prefix=$(B)/finds/$(f)- $(B)/corpus/$(f)')
+
+pure-archives: $(call archs,$(PURE))
+lint: pure-archives        ## arrows, purity, house numbers, format, and lint's own test
+	$(RUN) -t 600 -j $(JOBS) $(foreach l,imports tidy format dead selftest,lint:lint/$(l)=tests/lint/$(l).sh) \
+	  'lint:lint/pure=tests/lint/pure.sh $(B)'
+
+# What tests/lint reads, so that the tables above are the only ones.
+lint-table:
+	@:$(foreach d,$(patsubst DEPS.%,%,$(filter DEPS.%,$(.VARIABLES))),$(info deps $(d) $(DEPS.$(d))))
+	@:$(foreach d,$(patsubst HDRS.%,%,$(filter HDRS.%,$(.VARIABLES))),$(info hdrs $(d) $(HDRS.$(d))))
+	@:$(info pure $(PURE))$(info libs $(LIBS))$(info protos $(foreach d,$(LIBS),$(GEN.$(d):=.proto)))
+
+bench: $(BENCH) $(BIN) $(TOOLS) $(SIM)  ## the figures we publish, as tables
+	$(Q)set -e; for b in $(BENCH); do echo "# $${b##*/}"; $$b; done
+
+coverage:                  ## lines that the unit tests reach, by file
+	$(submake) VARIANT=cov coverage-run
+coverage-run: unit
+	$(Q)find $(B) -name '*.gcda' -not -path '*/tests/*' -not -path '*/gen/*' | sort | \
+	  xargs gcov -n 2>/dev/null | awk -F"'" '/^File/ { f = $$2 } \
+	  /^Lines/ && f !~ /^\/usr|^tests|pb-c/ { sub(/.*:/, ""); printf "%-32s %s\n", f, $$0 }' | sort -u
+
+# Everything, on a machine that may lack the packages: these are installed first, and
+# only the make after that looks for them.  gcc and clang have folders of their own, so
+# that -Werror and the developer's build do not undo each other.
+GCC   = BUILD=$(BUILD)/gcc CC=gcc
+CLANG = BUILD=$(BUILD)/clang CC=clang
+check: export RESULTS := $(abspath $(BUILD))/results
+check:                     ## all tests, with two compilers, as CI runs them
+	$(Q)tests/deps test
+	$(Q)mkdir -p $(BUILD) && : >$(RESULTS)
+	+$(Q)t() { $(MAKE) --no-print-directory -j $(JOBS) WERROR=1 FUZZ_SECONDS=$(FUZZ_SECONDS) "$$@" || \
+	  { echo "FAIL make $$1"; echo "0 1 0 $$1" >>$(RESULTS); }; }; \
+	  t build $(GCC); t build $(CLANG); t unit $(GCC); t lint $(GCC); t golden $(GCC); \
+	  t sim $(GCC); t sanitize $(GCC); t fuzz $(CLANG); t netns $(GCC); t kernel $(GCC)
+	$(Q)tests/run -c $(RESULTS)
+check: FUZZ_SECONDS := 3
+build:
+	+$(RUN) -t 1800 'build:build/$(CC)=$(MAKE) --no-print-directory -k everything'
+
+demo:                      ## build, then watch three nodes form a mesh (root)
+	$(Q)tests/deps run
+	$(submake) all $(TOOLS)
+	$(Q)tests/netns/demo
+
+format:                    ## clang-format every C file in git
+	clang-format -i $$(tests/lint/files.sh '*.[ch]')
+
+SERVICES := $(wildcard smegd/*.service)
+MAN      := $(wildcard docs/*.[1-8])
+SCD      := $(if $(shell command -v scdoc),$(wildcard docs/*.[1-8].scd))
+MAN.scd  := $(patsubst docs/%.scd,$(B)/man/%,$(SCD))
+$(MAN.scd): $(B)/man/%: docs/%.scd
+	@mkdir -p $(@D)
+	$(Q)scdoc <$< >$@
+sbin = $(if $(filter $(SBIN),$(notdir $(1))),$(SBINDIR),$(BINDIR))
+
+install: all $(MAN.scd)    ## programs, unit and manuals below DESTDIR and PREFIX
+	$(Q)set -e; $(foreach p,$(BIN),\
+	  install -D -m 0755 $(p) $(DESTDIR)$(call sbin,$(p))/$(notdir $(p)); )
+	$(Q)set -e; $(foreach s,$(SERVICES),install -d $(DESTDIR)$(UNITDIR); \
+	  sed $(foreach p,$(BIN),-e '/^Exec/s|[^ =]*/$(notdir $(p))\>|$(call sbin,$(p))/$(notdir $(p))|g') \
+	  $(s) >$(DESTDIR)$(UNITDIR)/$(notdir $(s)); chmod 0644 $(DESTDIR)$(UNITDIR)/$(notdir $(s)); )
+	$(Q)set -e; $(foreach m,$(MAN) $(MAN.scd),install -D -m 0644 $(m) \
+	  $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)); )
+
+clean:                     ## remove everything that was built
 	rm -rf $(BUILD)
 
-.PHONY: all unit clean FORCE
+help:                      ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | expand -t 12
+	@echo 'VARIANT=release|asan|tsan|fuzz|cov  BUILD=DIR  WERROR=1  V=1  DESTDIR=  PREFIX='
+
+.PHONY: all everything unit golden sim netns kernel sanitize fuzz fuzz-run lint lint-table pure-archives bench \
+	coverage coverage-run check build demo format install clean help FORCE
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
