@@ -112,7 +112,8 @@ syslibs   = -Wl,--as-needed $(call pc,--libs,$(filter-out -l%,$(sort $(call clos
 
 ifneq ($(V),1)
 Q := @
-say = @printf '  %-7s %s\n' '$(1)' '$(2)'
+# In `make check` only tests have lines.
+say = @$(if $(RESULTS),:,printf '  %-7s %s\n') '$(1)' '$(2)'
 endif
 
 MAKEFLAGS += --no-builtin-rules
@@ -246,7 +247,13 @@ scripts = $(RUN) -t $(2) -j $(3) $(foreach s,$(call suite,$(1)),$(1):$(s:tests/%
 submake = +$(Q)$(MAKE) --no-print-directory
 
 all: $(BIN)                ## the programs
-everything: $(BIN) $(SIM) $(BENCH) $(TOOLS) $(EXAMPLES) $(foreach l,$(LIBS) $(PROGS),$(UNIT.$(l)))
+# What a variant is for.
+EVERY.release := $(BIN) $(SIM) $(BENCH) $(TOOLS) $(EXAMPLES) $(call archs,$(LIBS) $(PROGS)) \
+                 $(foreach l,$(LIBS) $(PROGS),$(UNIT.$(l)))
+EVERY.asan    := $(foreach l,$(LIBS) $(PROGS),$(UNIT.$(l)))
+EVERY.tsan    := $(foreach l,$(TSAN),$(UNIT.$(l)))
+EVERY.fuzz    := $(FUZZERS)
+everything: $(EVERY.$(VARIANT))
 
 unit: $(UNIT)              ## unit tests; DIR=crdt for one folder's
 	$(RUN) -t 300 -j $(JOBS) $(foreach u,$(UNIT),unit:$(VARIANT:release=unit)/$(u:$(B)/tests/unit/%=%)=$(u))
@@ -308,14 +315,17 @@ check: export RESULTS := $(abspath $(BUILD))/results
 check:                     ## all tests, with two compilers, as CI runs them
 	$(Q)tests/deps test
 	$(Q)mkdir -p $(BUILD) && : >$(RESULTS)
-	+$(Q)t() { $(MAKE) --no-print-directory -j $(JOBS) WERROR=1 FUZZ_SECONDS=$(FUZZ_SECONDS) "$$@" || \
-	  { echo "FAIL make $$1"; echo "0 1 0 $$1" >>$(RESULTS); }; }; \
-	  t build $(GCC); t build $(CLANG); t unit $(GCC); t lint $(GCC); t golden $(GCC); \
-	  t sim $(GCC); t sanitize $(GCC); t fuzz $(CLANG); t netns $(GCC); t kernel $(GCC)
+	+$(Q)t() { $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j $(JOBS)) \
+	  WERROR=1 FUZZ_SECONDS=$(FUZZ_SECONDS) "$$@" || \
+	  { echo "FAIL make $$*"; echo "0 1 0 $$1" >>$(RESULTS); }; }; \
+	t build $(GCC); t build $(CLANG); t unit $(GCC); t lint $(GCC); \
+	t golden $(GCC); t sim $(GCC); t build $(GCC) VARIANT=asan; t build $(GCC) VARIANT=tsan; \
+	t sanitize $(GCC); t build $(CLANG) VARIANT=fuzz; t fuzz $(CLANG); \
+	t netns $(GCC); t kernel $(GCC)
 	$(Q)tests/run -c $(RESULTS)
 check: FUZZ_SECONDS := 3
 build:
-	+$(RUN) -t 1800 'build:build/$(CC)=$(MAKE) --no-print-directory -k everything'
+	+$(RUN) -t 1800 'build:build/$(CC)-$(VARIANT)=$(MAKE) --no-print-directory -k everything'
 
 demo:                      ## build, then watch three nodes form a mesh (root)
 	$(Q)tests/deps run
@@ -338,7 +348,7 @@ install: all $(MAN.scd)    ## programs, unit and manuals below DESTDIR and PREFI
 	$(Q)set -e; $(foreach p,$(BIN),\
 	  install -D -m 0755 $(p) $(DESTDIR)$(call sbin,$(p))/$(notdir $(p)); )
 	$(Q)set -e; $(foreach s,$(SERVICES),install -d $(DESTDIR)$(UNITDIR); \
-	  sed $(foreach p,$(BIN),-e '/^Exec/s|[^ =]*/$(notdir $(p))\>|$(call sbin,$(p))/$(notdir $(p))|g') \
+	  sed $(foreach p,$(BIN),-e '/^Exec/s|/[^ ]*/$(notdir $(p))\>|$(call sbin,$(p))/$(notdir $(p))|g') \
 	  $(s) >$(DESTDIR)$(UNITDIR)/$(notdir $(s)); chmod 0644 $(DESTDIR)$(UNITDIR)/$(notdir $(s)); )
 	$(Q)set -e; $(foreach m,$(MAN) $(MAN.scd),install -D -m 0644 $(m) \
 	  $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)); )

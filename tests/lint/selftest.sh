@@ -3,7 +3,7 @@
 # every folder, and in a copy of the real tree.  A gate that no fault trips guards nothing.
 set -eu
 export LC_ALL=C
-unset MAKEFLAGS MFLAGS MAKELEVEL RESULTS BUILD VARIANT
+unset MAKEFLAGS MFLAGS MAKELEVEL RESULTS BUILD VARIANT WERROR CC CFLAGS
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 bad=0
@@ -22,7 +22,7 @@ make_folder() { # FOLDER FUNCTION [HEADER CALLED]
 	{
 		printf '#include "%s/%s.h"\n\n' "$1" "$2"
 		[ $# = 2 ] || printf '#include "%s"\n\n' "$3"
-		printf 'int %s(int x)\n{\n\treturn %s;\n}\n' "$2" "${4:+$4(x) + }1"
+		printf 'int %s(int x)\n{\n\treturn %s;\n}\n' "$2" "${4:+$4(x) + }x + 1"
 	} >"$1/$2.c"
 }
 
