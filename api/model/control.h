@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 #define CONTROL_VERSION 1
+#define CONTROL_REQUEST_BYTES 65536u /* of a request; replies: LIMIT_CONTROL_BYTES */
 
 enum request_kind {
 	REQUEST_VERSION = 1,
@@ -87,12 +88,18 @@ struct reply {
 
 struct arena;
 
-/* Encode into the arena.  -ENOMEM, ERR_TOO_BIG (beyond LIMIT_CONTROL_BYTES). */
+/*
+ * Encode into the arena.  NULL texts count as "".  -ENOMEM, ERR_TOO_BIG (the message, or a text or
+ * list in it, is beyond its bound).
+ */
 int request_encode(const struct request *r, struct arena *arena, struct bytes *ret) MUST_CHECK;
 int reply_encode(const struct reply *r, struct arena *arena, struct bytes *ret) MUST_CHECK;
 
-/* Decode hostile bytes; all that is returned lives in the arena.  ERR_MALFORMED, ERR_TOO_BIG,
- * ERR_VERSION, -ENOMEM. */
+/*
+ * Decode hostile bytes; all that is returned lives in the arena and borrows nothing from src.
+ * Texts come out safe to print: what is not UTF-8 or a control character is '?'.  ERR_MALFORMED,
+ * ERR_TOO_BIG, ERR_VERSION (another version, or a kind that this one does not have), -ENOMEM.
+ */
 int request_decode(struct bytes src, struct arena *arena, struct request *ret) MUST_CHECK;
 int reply_decode(struct bytes src, struct arena *arena, struct reply *ret) MUST_CHECK;
 
