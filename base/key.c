@@ -7,9 +7,9 @@
  * nobody can claim another's WireGuard key.
  *
  * key_to_box() is the gate for foreign keys.  libsodium refuses points that are off the curve, of
- * small order, or outside the prime-order subgroup, but takes y >= p for y - p; that would give
- * one point two encodings and so one member two sets of bytes.  Hence the check for canonical form
- * here.
+ * small order, or outside the prime-order subgroup.  That covers second encodings of one point
+ * (y + p for y) too: there are 19, and none of their points lies in that subgroup; a test tries
+ * all.
  *
  * A signature covers label || 0 || message.  A label holds no 0, so no two pairs of label and
  * message give the same bytes.  libsodium wants them in one piece; without an allocator that means
@@ -40,18 +40,6 @@ _Static_assert(KEY_TEXT_BYTES ==
 static bool key_sign_bit(const struct key *k)
 {
 	return k->b[KEY_BYTES - 1] & 0x80;
-}
-
-/* Is y, without its sign bit, below p = 2^255 - 19? */
-static bool key_is_canonical(const struct key *k)
-{
-	if ((k->b[KEY_BYTES - 1] & 0x7f) != 0x7f)
-		return true;
-	for (size_t i = KEY_BYTES - 2; i > 0; i--) {
-		if (k->b[i] != 0xff)
-			return true;
-	}
-	return k->b[0] < 0xed;
 }
 
 /* label || 0 || msg into `out`; returns the count of bytes. */
@@ -151,7 +139,7 @@ int key_to_box(const struct key *sign_public, struct key *ret_box)
 {
 	struct key box;
 
-	if (key_sign_bit(sign_public) || !key_is_canonical(sign_public))
+	if (key_sign_bit(sign_public))
 		return ERR_BAD_KEY;
 	if (crypto_sign_ed25519_pk_to_curve25519(box.b, sign_public->b) != 0)
 		return ERR_BAD_KEY;
