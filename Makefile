@@ -300,11 +300,12 @@ bench: $(BENCH) $(BIN) $(TOOLS) $(SIM)  ## the figures we publish, as tables
 	$(Q)set -e; for b in $(BENCH); do echo "# $${b##*/}"; $$b; done
 
 coverage:                  ## lines that the unit tests reach, by file
+	$(submake) VARIANT=cov unit || :
 	$(submake) VARIANT=cov coverage-run
-coverage-run: unit
+coverage-run:
 	$(Q)find $(B) -name '*.gcda' -not -path '*/tests/*' -not -path '*/gen/*' | sort | \
 	  xargs gcov -n 2>/dev/null | awk -F"'" '/^File/ { f = $$2 } \
-	  /^Lines/ && f !~ /^\/usr|^tests|pb-c/ { sub(/.*:/, ""); printf "%-32s %s\n", f, $$0 }' | sort -u
+	  /^Lines/ && f && f !~ /^\/usr|^tests|pb-c/ { sub(/.*:/, ""); printf "%-32s %s\n", f, $$0; f = "" }' | sort -u
 
 # Everything, on a machine that may lack the packages: these are installed first, and
 # only the make after that looks for them.  gcc and clang have folders of their own, so
