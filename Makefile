@@ -328,10 +328,11 @@ check: FUZZ_SECONDS := 3
 build:
 	+$(RUN) -t 1800 'build:build/$(CC)-$(VARIANT)=$(MAKE) --no-print-directory -k everything'
 
+# A test of tests/netns like the others, shown as it runs.
 demo:                      ## build, then watch three nodes form a mesh (root)
 	$(Q)tests/deps run
 	$(submake) all $(TOOLS)
-	$(Q)tests/netns/demo
+	$(Q)tests/netns/demo.sh
 
 format:                    ## clang-format every C file in git
 	clang-format -i $$(tests/lint/files.sh '*.[ch]')
@@ -359,7 +360,7 @@ clean:                     ## remove everything that was built
 
 help:                      ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | expand -t 12
-	@echo 'VARIANT=release|asan|tsan|fuzz|cov  BUILD=DIR  WERROR=1  V=1  DESTDIR=  PREFIX='
+	@echo 'VARIANT=release|asan|tsan|fuzz|cov  BUILD=DIR  JOBS=N  WERROR=1  V=1  DESTDIR=  PREFIX='
 
 .PHONY: all everything unit golden sim netns kernel sanitize fuzz fuzz-run lint lint-table pure-archives bench \
 	coverage coverage-run check build demo format install clean help FORCE

@@ -50,7 +50,7 @@ for f in "${code[@]}"; do
 done
 
 for d in tests/fuzz/corpus/*/; do
-	[ -d "$d" ] || continue
+	[ -n "$(ls -A "$d" 2>/dev/null)" ] || continue
 	name=$(basename "$d")
 	[ -f "tests/fuzz/fuzz_$name.c" ] || complain "$d: no fuzz target reads it"
 done
