@@ -31,11 +31,25 @@ void admission_read(const struct stmt *s, struct admission *ret_a);
 int appoint_sign(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
 		 const struct keypair *mesh, struct stmt **ret_stmt) MUST_CHECK;
 
-/* `stay`: X25519 keys of members whose admission by the revoked one remains valid. */
+/*
+ * `stay`: X25519 keys of members whose admission by the revoked one remains valid; in any order.
+ * ERR_TOO_BIG beyond some 230.  Expels by the revoked one stay in force.
+ */
 int revoke_sign(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
 		const struct key *stay, size_t count, const struct keypair *mesh,
 		struct stmt **ret_stmt) MUST_CHECK;
+
+/*
+ * The same for a key that was stolen: whoever has it can go on signing expels and date them back,
+ * so this voids all expels by the revoked one.  Sign again beforehand, by another administrator,
+ * those that shall stand.
+ */
+int revoke_sign_stolen(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
+		       const struct key *stay, size_t count, const struct keypair *mesh,
+		       struct stmt **ret_stmt) MUST_CHECK;
+
 bool revoke_lets_stay(const struct stmt *revoke, const struct key *member);
+bool revoke_is_stolen(const struct stmt *revoke);
 
 /* keep_invites: what the expelled member issued stays valid. */
 int expel_sign(const struct mem *m, const struct key *subject, uint64_t issued_ms,

@@ -78,7 +78,15 @@ struct attest {
 void prune_attest(const struct stmt *record, const struct keypair *watcher,
 		  const struct key *mesh_public, struct attest *ret_attest);
 
-/* A remove by the quorum (3 of 4, 2 of 3, 2 of 2; with fewer watchers there is none). */
+/* ERR_NOT_AUTHORISED (the record does not name this watcher), ERR_BAD_SIGNATURE. */
+int attest_verify(const struct stmt *record, const struct attest *attest,
+		  const struct key *mesh_public) MUST_CHECK;
+
+/*
+ * A remove by the quorum (3 of 4, 2 of 3, 2 of 2; with fewer watchers there is none).  The attests
+ * should have been verified; those of others than the record's watchers are left out.
+ * ERR_NOT_AUTHORISED: no quorum.
+ */
 int remove_make_prune(const struct mem *m, const struct stmt *record, const struct attest *attests,
 		      size_t count, struct stmt **ret_stmt) MUST_CHECK;
 

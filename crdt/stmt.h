@@ -4,7 +4,7 @@
  * again to be verified, and fields that this version does not know are kept with them.
  *
  * Common form: kind u8 | version u8 | ... .  The mesh is not in the bytes: every signature covers
- * label || 0 || mesh public key || bytes (docs/protocol.md), so a statement of another mesh fails to verify.
+ * label || 0 || mesh public key || bytes (docs/protocol/statements.md), so a statement of another mesh fails to verify.
  */
 #ifndef SMEG_CRDT_STMT_H
 #define SMEG_CRDT_STMT_H
@@ -34,7 +34,8 @@ struct stmt {
 	enum stmt_kind kind;
 	struct key member;  /* X25519 form of the key it is about: the key of the sets */
 	struct key subject; /* the same, Ed25519 form */
-	struct key signer;  /* Ed25519: owner, issuer, administrator or mesh key; remove: the owner */
+	struct key signer;  /* Ed25519: owner, issuer, administrator; appoint, revoke: zero (the mesh
+	                       key, which is not in the bytes); remove: the owner */
 	uint64_t counter;   /* record: its counter; remove: the covered one; else when issued, Unix ms */
 	uint8_t cause;      /* remove: enum cause; revoke: 1; else 0 */
 	uint8_t hash[16];   /* record: of the header; remove: zero; else of all bytes.  Ties of counter */

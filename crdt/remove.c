@@ -1,0 +1,208 @@
+/*
+ * Removes: a covered header, a cause, and an authority.
+ *
+ * A remove counts for whoever holds its bytes, for ever, and without any other knowledge: the owner
+ * signed the header, so it named the watchers itself, and the quorum of those, or the owner, signed
+ * the remove.  No roster, no leader, no order of arrival.
+ *
+ * A watcher is named by its place in the header and places ascend: one watcher can't count twice
+ * and nobody from outside can count at all, by form.  The certificate holds exactly as many parts
+ * as the quorum; more would say nothing more and cost a verification each.
+ *
+ * A leave could have been a prune by the owner.  It has a label and a cause of its own, because the
+ * two lead to different treatment (tunnels go at once, or stay for a while).
+ */
+#include "crdt/record.h"
+
+#include "base/err.h"
+#include "crdt/stmt_priv.h"
+
+#include <assert.h>
+
+#define PART_BYTES (1 + SIGNATURE_BYTES)
+
+/* How many of so many watchers may prune; 0: they can't. */
+static size_t quorum_of(size_t watchers_count)
+{
+	static const size_t quorum[LIMIT_WATCHERS + 1] = { 0, 0, 2, 2, 3 };
+
+	assert(watchers_count <= LIMIT_WATCHERS);
+	return quorum[watchers_count];
+}
+
+/* The parts of a certificate: at most one per watcher, in the header's order. */
+static int prune_scan(const struct header *h, struct bytes parts)
+{
+	size_t next = 0;
+
+	if (parts.count == 0 || parts.count % PART_BYTES != 0)
+		return ERR_TRUNCATED;
+	for (size_t at = 0; at < parts.count; at += PART_BYTES) {
+		if (parts.at[at] < next || parts.at[at] >= h->watchers_count)
+			return ERR_MALFORMED;
+		next = parts.at[at] + 1u;
+	}
+	return 0;
+}
+
+int remove_scan(struct stmt *s, const struct envelope *e)
+{
+	struct header h;
+	struct reader r;
+	struct bytes authority;
+	int err = header_read(e->fields, &h);
+
+	if (err != 0)
+		return err;
+	reader_init(&r, e->rest);
+	s->cause = read_u8(&r);
+	if (r.err != 0)
+		return r.err;
+	authority = read_bytes(&r, reader_left(&r));
+	if (s->cause == CAUSE_PRUNE)
+		err = prune_scan(&h, authority);
+	else if (s->cause != CAUSE_LEAVE || authority.count > SIGNATURE_BYTES)
+		err = ERR_MALFORMED;
+	else if (authority.count < SIGNATURE_BYTES)
+		err = ERR_TRUNCATED;
+	if (err != 0)
+		return err;
+	s->subject = h.subject;
+	s->signer = h.subject;
+	s->counter = h.counter;
+	return 0;
+}
+
+static int leave_verify(const struct stmt *s, const struct envelope *e,
+			const struct key *mesh_public, struct reader *authority)
+{
+	struct signature signature;
+
+	read_copy(authority, signature.b, SIGNATURE_BYTES);
+	return mesh_verify(&s->subject, LABEL_LEAVE, mesh_public, e->fields, &signature);
+}
+
+static int prune_verify(const struct envelope *e, const struct key *mesh_public,
+			struct reader *authority)
+{
+	struct header h;
+	size_t count = reader_left(authority) / PART_BYTES;
+	int err = header_read(e->fields, &h);
+
+	assert(err == 0);
+	if (count != quorum_of(h.watchers_count))
+		return ERR_BAD_SIGNATURE;
+	for (size_t i = 0; i < count; i++) {
+		const struct key *watcher = &h.watchers[read_u8(authority)];
+		struct signature signature;
+
+		read_copy(authority, signature.b, SIGNATURE_BYTES);
+		err = mesh_verify(watcher, LABEL_PRUNE, mesh_public, e->fields, &signature);
+		if (err != 0)
+			return err;
+	}
+	return 0;
+}
+
+int remove_verify(const struct stmt *s, const struct envelope *e, const struct key *mesh_public)
+{
+	struct reader authority;
+
+	reader_init(&authority, e->rest);
+	if (read_u8(&authority) == CAUSE_LEAVE)
+		return leave_verify(s, e, mesh_public, &authority);
+	return prune_verify(e, mesh_public, &authority);
+}
+
+/* Put the covered header, as signed in the record, and the cause. */
+static void remove_begin(struct writer *w, const struct envelope *record, enum cause cause)
+{
+	envelope_write(w, STMT_REMOVE, record->fields, &record->signature);
+	write_u8(w, (uint8_t)cause);
+}
+
+int remove_sign_leave(const struct mem *m, const struct stmt *record, const struct keypair *owner,
+		      const struct key *mesh_public, struct stmt **ret_stmt)
+{
+	uint8_t raw[STMT_SMALL_BYTES_MAX];
+	struct envelope e = stmt_envelope(record);
+	struct signature signature;
+	struct writer w;
+
+	assert(record->kind == STMT_RECORD);
+	assert(key_equal(&record->subject, &owner->sign_public));
+	mesh_sign(owner, LABEL_LEAVE, mesh_public, e.fields, &signature);
+	writer_init(&w, raw, sizeof(raw));
+	remove_begin(&w, &e, CAUSE_LEAVE);
+	write_copy(&w, signature.b, SIGNATURE_BYTES);
+	assert(w.err == 0);
+	return stmt_parse(m, writer_bytes(&w), ret_stmt);
+}
+
+void prune_attest(const struct stmt *record, const struct keypair *watcher,
+		  const struct key *mesh_public, struct attest *ret_attest)
+{
+	assert(record->kind == STMT_RECORD);
+	ret_attest->watcher = watcher->sign_public;
+	mesh_sign(watcher, LABEL_PRUNE, mesh_public, stmt_envelope(record).fields,
+		  &ret_attest->signature);
+}
+
+int attest_verify(const struct stmt *record, const struct attest *attest,
+		  const struct key *mesh_public)
+{
+	struct header h;
+	struct envelope e = stmt_envelope(record);
+	int err = header_read(e.fields, &h);
+
+	assert(record->kind == STMT_RECORD);
+	assert(err == 0);
+	for (size_t i = 0; i < h.watchers_count; i++) {
+		if (key_equal(&h.watchers[i], &attest->watcher))
+			return mesh_verify(&attest->watcher, LABEL_PRUNE, mesh_public, e.fields,
+					   &attest->signature);
+	}
+	return ERR_NOT_AUTHORISED;
+}
+
+static const struct attest *attest_by(const struct attest *attests, size_t count,
+				      const struct key *watcher)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (key_equal(&attests[i].watcher, watcher))
+			return &attests[i];
+	}
+	return NULL;
+}
+
+int remove_make_prune(const struct mem *m, const struct stmt *record, const struct attest *attests,
+		      size_t count, struct stmt **ret_stmt)
+{
+	uint8_t raw[STMT_SMALL_BYTES_MAX];
+	struct envelope e = stmt_envelope(record);
+	struct header h;
+	struct writer w;
+	size_t wanted;
+	int err = header_read(e.fields, &h);
+
+	assert(record->kind == STMT_RECORD);
+	assert(err == 0);
+	wanted = quorum_of(h.watchers_count);
+	if (wanted == 0)
+		return ERR_NOT_AUTHORISED;
+	writer_init(&w, raw, sizeof(raw));
+	remove_begin(&w, &e, CAUSE_PRUNE);
+	for (size_t i = 0; i < h.watchers_count && wanted > 0; i++) {
+		const struct attest *a = attest_by(attests, count, &h.watchers[i]);
+
+		if (!a)
+			continue;
+		write_u8(&w, (uint8_t)i);
+		write_copy(&w, a->signature.b, SIGNATURE_BYTES);
+		wanted--;
+	}
+	if (wanted > 0)
+		return ERR_NOT_AUTHORISED;
+	assert(w.err == 0);
+	return stmt_parse(m, writer_bytes(&w), ret_stmt);
+}
