@@ -240,6 +240,10 @@ export SMEG_BIN   := $(abspath $(B))/bin
 export SMEG_TOOLS := $(abspath $(B))/tools
 export SMEG_FUZZ  := $(abspath $(B))/fuzz
 
+# A request that no memory could satisfy is answered NULL there too, as the tests expect.
+export ASAN_OPTIONS  ?= allocator_may_return_null=1:detect_stack_use_after_return=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
+
 # In `make check` all goals add to one RESULTS file and its closing line is the last.
 RUN = $(Q)tests/run $(if $(RESULTS),-r $(RESULTS) -l $(B)/logs)
 # $(call scripts,FOLDER,SECONDS,JOBS)
