@@ -138,8 +138,11 @@ int expel_scan(struct stmt *s, const struct envelope *e)
 	return 0;
 }
 
-int admission_sign(const struct mem *m, const struct admission *a, const struct keypair *issuer,
-		   const struct key *mesh_public, struct stmt **ret_stmt)
+int admission_sign(const struct mem *m,
+                   const struct admission *a,
+                   const struct keypair *issuer,
+                   const struct key *mesh_public,
+                   struct stmt **ret_stmt)
 {
 	uint8_t buffer[STMT_SMALL_BYTES_MAX];
 	struct writer w;
@@ -172,8 +175,11 @@ void admission_read(const struct stmt *s, struct admission *ret_a)
 	field_find_copy(fields, ADMISSION_INVITE, ret_a->invite, sizeof(ret_a->invite));
 }
 
-int appoint_sign(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
-		 const struct keypair *mesh, struct stmt **ret_stmt)
+int appoint_sign(const struct mem *m,
+                 const struct key *administrator,
+                 uint64_t issued_ms,
+                 const struct keypair *mesh,
+                 struct stmt **ret_stmt)
 {
 	uint8_t buffer[STMT_SMALL_BYTES_MAX];
 	struct writer w;
@@ -199,8 +205,11 @@ static const struct key *key_above(const struct key *keys, size_t count, const s
 }
 
 /* The list is sorted as it is written, whatever order and repetition it comes in. */
-static void revoke_put(struct writer *w, const struct key *administrator, uint64_t issued_ms,
-		       const struct key *stay, size_t count)
+static void revoke_put(struct writer *w,
+                       const struct key *administrator,
+                       uint64_t issued_ms,
+                       const struct key *stay,
+                       size_t count)
 {
 	const struct key *next = NULL;
 
@@ -210,9 +219,13 @@ static void revoke_put(struct writer *w, const struct key *administrator, uint64
 		field_put(w, REVOKE_STAY, next->b, KEY_BYTES);
 }
 
-int revoke_sign(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
-		const struct key *stay, size_t count, const struct keypair *mesh,
-		struct stmt **ret_stmt)
+int revoke_sign(const struct mem *m,
+                const struct key *administrator,
+                uint64_t issued_ms,
+                const struct key *stay,
+                size_t count,
+                const struct keypair *mesh,
+                struct stmt **ret_stmt)
 {
 	uint8_t buffer[LIMIT_STATEMENT_BYTES];
 	struct writer w;
@@ -222,9 +235,13 @@ int revoke_sign(const struct mem *m, const struct key *administrator, uint64_t i
 	return stmt_seal(m, STMT_REVOKE, &w, mesh, &mesh->sign_public, ret_stmt);
 }
 
-int revoke_sign_stolen(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
-		       const struct key *stay, size_t count, const struct keypair *mesh,
-		       struct stmt **ret_stmt)
+int revoke_sign_stolen(const struct mem *m,
+                       const struct key *administrator,
+                       uint64_t issued_ms,
+                       const struct key *stay,
+                       size_t count,
+                       const struct keypair *mesh,
+                       struct stmt **ret_stmt)
 {
 	uint8_t buffer[LIMIT_STATEMENT_BYTES];
 	struct writer w;
@@ -256,9 +273,13 @@ bool revoke_is_stolen(const struct stmt *revoke)
 	return field_find_u8(stmt_envelope(revoke).fields, REVOKE_IS_STOLEN) == 1;
 }
 
-int expel_sign(const struct mem *m, const struct key *subject, uint64_t issued_ms,
-	       bool keep_invites, const struct keypair *administrator,
-	       const struct key *mesh_public, struct stmt **ret_stmt)
+int expel_sign(const struct mem *m,
+               const struct key *subject,
+               uint64_t issued_ms,
+               bool keep_invites,
+               const struct keypair *administrator,
+               const struct key *mesh_public,
+               struct stmt **ret_stmt)
 {
 	uint8_t buffer[STMT_SMALL_BYTES_MAX];
 	struct writer w;

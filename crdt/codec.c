@@ -55,8 +55,9 @@ bool fields_next(struct fields *f, struct field *ret_field)
 	return true;
 }
 
-static bool field_obeys(const struct field *field, const struct field_rule *rule,
-			struct bytes before)
+static bool field_obeys(const struct field *field,
+                        const struct field_rule *rule,
+                        struct bytes before)
 {
 	if (field->value.count < rule->bytes_min || field->value.count > rule->bytes_max)
 		return false;
@@ -248,8 +249,10 @@ int envelope_read(struct bytes raw, struct envelope *ret_envelope)
 	return 0;
 }
 
-void envelope_write(struct writer *w, uint8_t kind, struct bytes fields,
-		    const struct signature *signature)
+void envelope_write(struct writer *w,
+                    uint8_t kind,
+                    struct bytes fields,
+                    const struct signature *signature)
 {
 	assert(fields.count <= UINT16_MAX);
 	write_u8(w, kind);
@@ -260,8 +263,9 @@ void envelope_write(struct writer *w, uint8_t kind, struct bytes fields,
 }
 
 /* Mesh public key || fields; returns the count of bytes. */
-static size_t mesh_bytes(uint8_t out[LIMIT_STATEMENT_BYTES], const struct key *mesh_public,
-			 struct bytes fields)
+static size_t mesh_bytes(uint8_t out[LIMIT_STATEMENT_BYTES],
+                         const struct key *mesh_public,
+                         struct bytes fields)
 {
 	/* Whoever got here has kept to LIMIT_STATEMENT_BYTES with a signature in it. */
 	assert(fields.count + KEY_BYTES <= LIMIT_STATEMENT_BYTES);
@@ -270,8 +274,11 @@ static size_t mesh_bytes(uint8_t out[LIMIT_STATEMENT_BYTES], const struct key *m
 	return KEY_BYTES + fields.count;
 }
 
-void mesh_sign(const struct keypair *pair, const char *label, const struct key *mesh_public,
-	       struct bytes fields, struct signature *ret_signature)
+void mesh_sign(const struct keypair *pair,
+               const char *label,
+               const struct key *mesh_public,
+               struct bytes fields,
+               struct signature *ret_signature)
 {
 	uint8_t buffer[LIMIT_STATEMENT_BYTES];
 	size_t bytes = mesh_bytes(buffer, mesh_public, fields);
@@ -279,8 +286,11 @@ void mesh_sign(const struct keypair *pair, const char *label, const struct key *
 	key_sign(pair, label, buffer, bytes, ret_signature);
 }
 
-int mesh_verify(const struct key *signer, const char *label, const struct key *mesh_public,
-		struct bytes fields, const struct signature *signature)
+int mesh_verify(const struct key *signer,
+                const char *label,
+                const struct key *mesh_public,
+                struct bytes fields,
+                const struct signature *signature)
 {
 	uint8_t buffer[LIMIT_STATEMENT_BYTES];
 	size_t bytes = mesh_bytes(buffer, mesh_public, fields);

@@ -81,13 +81,21 @@ struct envelope {
 
 /* ERR_TRUNCATED, ERR_VERSION. */
 int envelope_read(struct bytes raw, struct envelope *ret_envelope) MUST_CHECK;
-void envelope_write(struct writer *w, uint8_t kind, struct bytes fields,
-		    const struct signature *signature);
+void envelope_write(struct writer *w,
+                    uint8_t kind,
+                    struct bytes fields,
+                    const struct signature *signature);
 
 /* Sign and verify label || 0 || mesh public key || fields. */
-void mesh_sign(const struct keypair *pair, const char *label, const struct key *mesh_public,
-	       struct bytes fields, struct signature *ret_signature);
-int mesh_verify(const struct key *signer, const char *label, const struct key *mesh_public,
-		struct bytes fields, const struct signature *signature) MUST_CHECK;
+void mesh_sign(const struct keypair *pair,
+               const char *label,
+               const struct key *mesh_public,
+               struct bytes fields,
+               struct signature *ret_signature);
+int mesh_verify(const struct key *signer,
+                const char *label,
+                const struct key *mesh_public,
+                struct bytes fields,
+                const struct signature *signature) MUST_CHECK;
 
 #endif

@@ -73,8 +73,9 @@ static void limits_read(struct bytes fields, struct invite_limits *ret_limits)
 	field_find_copy(fields, INVITE_FOR_KEY, ret_limits->for_key.b, KEY_BYTES);
 }
 
-static void limits_put(struct writer *w, const struct invite_limits *limits,
-		       const struct key *issuer)
+static void limits_put(struct writer *w,
+                       const struct invite_limits *limits,
+                       const struct key *issuer)
 {
 	field_put(w, INVITE_ISSUER, issuer->b, KEY_BYTES);
 	field_put(w, INVITE_KEY, limits->invite_key.b, KEY_BYTES);
@@ -90,8 +91,9 @@ static void limits_put(struct writer *w, const struct invite_limits *limits,
 }
 
 /* Hash of mesh public key || fields. */
-static void invite_id(struct bytes fields, const struct key *mesh_public,
-		      uint8_t out[INVITE_ID_BYTES])
+static void invite_id(struct bytes fields,
+                      const struct key *mesh_public,
+                      uint8_t out[INVITE_ID_BYTES])
 {
 	uint8_t buffer[KEY_BYTES + INVITE_LIMITS_BYTES_MAX];
 
@@ -118,8 +120,7 @@ int invite_parse(struct bytes raw, const struct key *mesh_public, struct invite 
 	if (err != 0)
 		return err;
 	limits_read(e.fields, &invite.limits);
-	err = mesh_verify(&invite.limits.issuer, LABEL_INVITE, mesh_public, e.fields,
-			  &e.signature);
+	err = mesh_verify(&invite.limits.issuer, LABEL_INVITE, mesh_public, e.fields, &e.signature);
 	if (err != 0)
 		return err;
 	invite_id(e.fields, mesh_public, invite.id);
@@ -128,8 +129,10 @@ int invite_parse(struct bytes raw, const struct key *mesh_public, struct invite 
 	return 0;
 }
 
-int invite_sign(const struct invite_limits *limits, const struct keypair *issuer,
-		const struct key *mesh_public, struct invite *ret_invite)
+int invite_sign(const struct invite_limits *limits,
+                const struct keypair *issuer,
+                const struct key *mesh_public,
+                struct invite *ret_invite)
 {
 	uint8_t fields_buffer[INVITE_LIMITS_BYTES_MAX];
 	uint8_t raw[INVITE_LIMITS_BYTES_MAX];
@@ -147,19 +150,23 @@ int invite_sign(const struct invite_limits *limits, const struct keypair *issuer
 	return invite_parse(writer_bytes(&w), mesh_public, ret_invite);
 }
 
-void invite_prove(const struct keypair *invite_pair, const struct key *joiner,
-		  const struct key *mesh_public, struct signature *ret_proof)
+void invite_prove(const struct keypair *invite_pair,
+                  const struct key *joiner,
+                  const struct key *mesh_public,
+                  struct signature *ret_proof)
 {
 	mesh_sign(invite_pair, LABEL_JOIN, mesh_public, (struct bytes){ joiner->b, KEY_BYTES },
-		  ret_proof);
+	          ret_proof);
 }
 
-int invite_check_proof(const struct invite *invite, const struct key *joiner,
-		       const struct key *mesh_public, const struct signature *proof)
+int invite_check_proof(const struct invite *invite,
+                       const struct key *joiner,
+                       const struct key *mesh_public,
+                       const struct signature *proof)
 {
 	const struct invite_limits *limits = &invite->limits;
 	int err = mesh_verify(&limits->invite_key, LABEL_JOIN, mesh_public,
-			      (struct bytes){ joiner->b, KEY_BYTES }, proof);
+	                      (struct bytes){ joiner->b, KEY_BYTES }, proof);
 
 	if (err != 0)
 		return err;

@@ -280,8 +280,10 @@ static void body_put(struct writer *w, const struct record *r)
 		prefix_put(w, &r->prefixes[i]);
 }
 
-static void header_put(struct writer *w, const struct record *r, const struct key *subject,
-		       struct bytes body)
+static void header_put(struct writer *w,
+                       const struct record *r,
+                       const struct key *subject,
+                       struct bytes body)
 {
 	uint8_t hash[KEY_BYTES];
 
@@ -294,8 +296,11 @@ static void header_put(struct writer *w, const struct record *r, const struct ke
 	field_put(w, HEADER_BODY_HASH, hash, sizeof(hash));
 }
 
-int record_sign(const struct mem *m, const struct record *r, const struct keypair *owner,
-		const struct key *mesh_public, struct stmt **ret_stmt)
+int record_sign(const struct mem *m,
+                const struct record *r,
+                const struct keypair *owner,
+                const struct key *mesh_public,
+                struct stmt **ret_stmt)
 {
 	uint8_t body_buffer[LIMIT_RECORD_BYTES];
 	uint8_t header_buffer[RECORD_HEADER_BYTES_MAX];

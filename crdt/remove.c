@@ -73,8 +73,10 @@ int remove_scan(struct stmt *s, const struct envelope *e)
 	return 0;
 }
 
-static int leave_verify(const struct stmt *s, const struct envelope *e,
-			const struct key *mesh_public, struct reader *authority)
+static int leave_verify(const struct stmt *s,
+                        const struct envelope *e,
+                        const struct key *mesh_public,
+                        struct reader *authority)
 {
 	struct signature signature;
 
@@ -82,8 +84,9 @@ static int leave_verify(const struct stmt *s, const struct envelope *e,
 	return mesh_verify(&s->subject, LABEL_LEAVE, mesh_public, e->fields, &signature);
 }
 
-static int prune_verify(const struct envelope *e, const struct key *mesh_public,
-			struct reader *authority)
+static int prune_verify(const struct envelope *e,
+                        const struct key *mesh_public,
+                        struct reader *authority)
 {
 	struct header h;
 	size_t count = reader_left(authority) / PART_BYTES;
@@ -121,8 +124,11 @@ static void remove_begin(struct writer *w, const struct envelope *record, enum c
 	write_u8(w, (uint8_t)cause);
 }
 
-int remove_sign_leave(const struct mem *m, const struct stmt *record, const struct keypair *owner,
-		      const struct key *mesh_public, struct stmt **ret_stmt)
+int remove_sign_leave(const struct mem *m,
+                      const struct stmt *record,
+                      const struct keypair *owner,
+                      const struct key *mesh_public,
+                      struct stmt **ret_stmt)
 {
 	uint8_t raw[STMT_SMALL_BYTES_MAX];
 	struct envelope e = stmt_envelope(record);
@@ -139,17 +145,20 @@ int remove_sign_leave(const struct mem *m, const struct stmt *record, const stru
 	return stmt_parse(m, writer_bytes(&w), ret_stmt);
 }
 
-void prune_attest(const struct stmt *record, const struct keypair *watcher,
-		  const struct key *mesh_public, struct attest *ret_attest)
+void prune_attest(const struct stmt *record,
+                  const struct keypair *watcher,
+                  const struct key *mesh_public,
+                  struct attest *ret_attest)
 {
 	assert(record->kind == STMT_RECORD);
 	ret_attest->watcher = watcher->sign_public;
 	mesh_sign(watcher, LABEL_PRUNE, mesh_public, stmt_envelope(record).fields,
-		  &ret_attest->signature);
+	          &ret_attest->signature);
 }
 
-int attest_verify(const struct stmt *record, const struct attest *attest,
-		  const struct key *mesh_public)
+int attest_verify(const struct stmt *record,
+                  const struct attest *attest,
+                  const struct key *mesh_public)
 {
 	struct header h;
 	struct envelope e = stmt_envelope(record);
@@ -160,13 +169,14 @@ int attest_verify(const struct stmt *record, const struct attest *attest,
 	for (size_t i = 0; i < h.watchers_count; i++) {
 		if (key_equal(&h.watchers[i], &attest->watcher))
 			return mesh_verify(&attest->watcher, LABEL_PRUNE, mesh_public, e.fields,
-					   &attest->signature);
+			                   &attest->signature);
 	}
 	return ERR_NOT_AUTHORISED;
 }
 
-static const struct attest *attest_by(const struct attest *attests, size_t count,
-				      const struct key *watcher)
+static const struct attest *attest_by(const struct attest *attests,
+                                      size_t count,
+                                      const struct key *watcher)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (key_equal(&attests[i].watcher, watcher))
@@ -175,8 +185,11 @@ static const struct attest *attest_by(const struct attest *attests, size_t count
 	return NULL;
 }
 
-int remove_make_prune(const struct mem *m, const struct stmt *record, const struct attest *attests,
-		      size_t count, struct stmt **ret_stmt)
+int remove_make_prune(const struct mem *m,
+                      const struct stmt *record,
+                      const struct attest *attests,
+                      size_t count,
+                      struct stmt **ret_stmt)
 {
 	uint8_t raw[STMT_SMALL_BYTES_MAX];
 	struct envelope e = stmt_envelope(record);

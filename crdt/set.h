@@ -37,9 +37,16 @@ enum standing {
 
 struct held; /* a statement in a chain of statements by different signers */
 
-/* Registers of one key.  Read-only outside set.c. */
+/* A sum of hashes, mod 2^128. */
+struct digest_sum {
+	uint64_t high;
+	uint64_t low;
+};
+
+/* Registers of one key.  Read-only outside the set. */
 struct entry {
-	struct map_node node;
+	struct map_node node;       /* by member */
+	struct map_node by_subject; /* by subject */
 	struct key member;      /* X25519 */
 	struct key subject;     /* Ed25519 */
 	struct stmt *record;    /* NULL: none */
@@ -49,6 +56,8 @@ struct entry {
 	enum standing standing; /* kept up to date by the set */
 	struct stmt *admission; /* borrowed: the greatest in force, or NULL */
 	uint8_t fingerprint[FINGERPRINT_BYTES]; /* of all registers */
+	struct digest_sum sum;                  /* the entry's share of the digest */
+	bool is_passing;                        /* see set_age(); such an entry is not shown */
 };
 
 struct set_options {
@@ -73,7 +82,7 @@ struct offered {
 	                      ERR_NOT_AUTHORISED, ERR_LIMIT, or a parser's */
 	struct stmt *stmt; /* borrowed from the set when new; else NULL */
 	struct entry *entry; /* of the member when new; NULL for appoint and revoke */
-	enum standing before; /* standing before the change (STANDING_VOID if there was no entry) */
+	enum standing before; /* standing before the change (VOID if no entry was shown) */
 	bool roster_changed;  /* the standing of other members may have changed too (appoint, revoke) */
 };
 
@@ -82,7 +91,8 @@ struct offered {
  * would move a register up.  Hostile bytes are not an error: they come back as OFFER_REFUSED.
  *
  * now      for "too far ahead" and "older than life".
- * trusted  from our own disk: signatures are not verified again.
+ * trusted  from our own disk: signatures are not verified again, and of the dates only the floor
+ *          counts (the clock may be wrong at start, and what we hold must not hang on it).
  * Returns 0 or -ENOMEM.
  */
 int set_offer(struct set *s, struct bytes raw, struct instant now, bool trusted,
@@ -90,7 +100,7 @@ int set_offer(struct set *s, struct bytes raw, struct instant now, bool trusted,
 
 const struct key *set_mesh_public(const struct set *s);
 
-/* Members in key order.  NULL: not there; at the end. */
+/* Members in key order, without passing ones.  NULL: not there; at the end. */
 const struct entry *set_find(const struct set *s, const struct key *member);
 const struct entry *set_first(const struct set *s);
 const struct entry *set_next(const struct entry *e);
@@ -100,12 +110,20 @@ size_t set_group_count(const struct set *s); /* STANDING_IN */
 /* Appointed and not revoked. */
 bool set_is_administrator(const struct set *s, const struct key *sign_public);
 
+/*
+ * May an invite by this issuer (Ed25519) still be honoured: appointed, not revoked, and not
+ * expelled, unless every expel in force says that its invites are kept.
+ */
+bool set_honours_invites_of(const struct set *s, const struct key *issuer);
+
 /* 16-byte multiset hash over all registers: equal digests, equal replicas.  O(1). */
 void set_digest(const struct set *s, uint8_t out[DIGEST_BYTES]);
 
 /*
  * Walk the statements of one member (member != NULL) or of the mesh key (member == NULL), in an
- * order in which a fresh replica accepts them (appointments, admissions, then the rest).
+ * order in which a fresh replica accepts them (expels, admissions, remove, record: a member that is
+ * out is never in on the way).  The mesh key's go before all members'.  Ends early with what
+ * `visit` returns, if that is not 0.
  */
 typedef int set_visit(void *ctx, const struct stmt *stmt);
 int set_visit_member(const struct set *s, const struct key *member, set_visit *visit, void *ctx)
@@ -116,12 +134,22 @@ void set_mesh_fingerprint(const struct set *s, uint8_t out[FINGERPRINT_BYTES]);
 
 /*
  * Forget what is older than life.  The floor is the greatest now - life ever acted on.
+ *
+ * Records and removes go by their counter.  Admissions go when the member has neither a record nor a
+ * remove left and none of its admissions is younger than the floor.  An old admission that arrives
+ * alone may be the first half of a member that we have not seen: it is kept but passing, which is
+ * not shown, not digested and not sent, until a record comes or the floor rises.
+ * Expels, appointments and revocations stay for ever.
+ *
+ * A node that was away for longer than `life` forgets its own admission here: sign the new record
+ * first, or keep the admission and offer it again.
+ *
  * dropped  called (may be NULL) with each statement before it goes.
  */
 void set_age(struct set *s, struct instant now, void (*dropped)(void *ctx, const struct stmt *stmt),
 	     void *ctx);
 uint64_t set_floor(const struct set *s);
-void set_raise_floor(struct set *s, uint64_t floor_ms); /* from disk; never lowers */
+void set_raise_floor(struct set *s, uint64_t floor_ms); /* from disk; never lowers; forgets too */
 
 /* The next counter for an owner: max(last + 1, Unix ms). */
 uint64_t counter_next(uint64_t last, int64_t unix_ms);

@@ -42,9 +42,9 @@ static const struct stmt_type {
 _Static_assert(LIMIT_RECORD_BYTES <= LIMIT_STATEMENT_BYTES, "a record is a statement");
 _Static_assert(LIMIT_STATEMENT_BYTES <= UINT16_MAX, "the envelope's length has 16 bits");
 _Static_assert(ENVELOPE_HEAD_BYTES + RECORD_HEADER_BYTES_MAX + SIGNATURE_BYTES + 1 +
-			       LIMIT_WATCHERS * (1 + SIGNATURE_BYTES) <=
-		       STMT_SMALL_BYTES_MAX,
-	       "any header fits into a remove");
+                               LIMIT_WATCHERS * (1 + SIGNATURE_BYTES) <=
+                       STMT_SMALL_BYTES_MAX,
+               "any header fits into a remove");
 
 int stmt_scan(struct bytes raw, struct stmt *ret_stmt)
 {
@@ -111,16 +111,19 @@ int stmt_parse(const struct mem *m, struct bytes raw, struct stmt **ret_stmt)
 	return 0;
 }
 
-int stmt_seal(const struct mem *m, enum stmt_kind kind, const struct writer *fields,
-	      const struct keypair *pair, const struct key *mesh_public, struct stmt **ret_stmt)
+int stmt_seal(const struct mem *m,
+              enum stmt_kind kind,
+              const struct writer *fields,
+              const struct keypair *pair,
+              const struct key *mesh_public,
+              struct stmt **ret_stmt)
 {
 	uint8_t raw[LIMIT_STATEMENT_BYTES];
 	struct signature signature;
 	struct writer w;
 
 	writer_init(&w, raw, sizeof(raw));
-	if (fields->err != 0 ||
-	    fields->count + ENVELOPE_HEAD_BYTES + SIGNATURE_BYTES > sizeof(raw))
+	if (fields->err != 0 || fields->count + ENVELOPE_HEAD_BYTES + SIGNATURE_BYTES > sizeof(raw))
 		return ERR_TOO_BIG;
 	mesh_sign(pair, types[kind].label, mesh_public, writer_bytes(fields), &signature);
 	envelope_write(&w, (uint8_t)kind, writer_bytes(fields), &signature);
@@ -141,7 +144,7 @@ int stmt_verify(const struct stmt *s, const struct key *mesh_public)
 	bool is_by_mesh = s->kind == STMT_APPOINT || s->kind == STMT_REVOKE;
 	struct envelope e = stmt_envelope(s);
 	int err = mesh_verify(is_by_mesh ? mesh_public : &s->signer, types[s->kind].label,
-			      mesh_public, e.fields, &e.signature);
+	                      mesh_public, e.fields, &e.signature);
 
 	if (err == 0 && s->kind == STMT_REMOVE)
 		err = remove_verify(s, &e, mesh_public);

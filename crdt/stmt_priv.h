@@ -36,9 +36,12 @@ int stmt_member(struct stmt *s) MUST_CHECK;
 struct stmt *stmt_keep(const struct mem *m, const struct stmt *scanned) MUST_CHECK;
 
 /* Sign `fields`, put the envelope of `kind` around them and parse that.  ERR_TOO_BIG, as parse. */
-int stmt_seal(const struct mem *m, enum stmt_kind kind, const struct writer *fields,
-	      const struct keypair *pair, const struct key *mesh_public, struct stmt **ret_stmt)
-	MUST_CHECK;
+int stmt_seal(const struct mem *m,
+              enum stmt_kind kind,
+              const struct writer *fields,
+              const struct keypair *pair,
+              const struct key *mesh_public,
+              struct stmt **ret_stmt) MUST_CHECK;
 
 /* The envelope of a statement that was scanned. */
 struct envelope stmt_envelope(const struct stmt *s);
@@ -52,8 +55,9 @@ int record_scan(struct stmt *s, const struct envelope *e) MUST_CHECK;
 int remove_scan(struct stmt *s, const struct envelope *e) MUST_CHECK;
 
 /* The authority of a remove, beyond the owner's signature over the header. */
-int remove_verify(const struct stmt *s, const struct envelope *e, const struct key *mesh_public)
-	MUST_CHECK;
+int remove_verify(const struct stmt *s,
+                  const struct envelope *e,
+                  const struct key *mesh_public) MUST_CHECK;
 
 /* The header that records and removes begin with. */
 struct header {

@@ -121,7 +121,7 @@ int token_text(const struct token *t, char out[TOKEN_TEXT_BYTES])
 	if (w.err == 0) {
 		memcpy(out, PREFIX "1_", PREFIX_CHARS + 2);
 		base64url_text(writer_bytes(&w), out + PREFIX_CHARS + 2,
-			       TOKEN_TEXT_BYTES - PREFIX_CHARS - 2);
+		               TOKEN_TEXT_BYTES - PREFIX_CHARS - 2);
 	}
 	sodium_memzero(binary, sizeof(binary));
 	return w.err;
