@@ -82,6 +82,8 @@ SBIN := smegd
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
         -Wmissing-prototypes -Wold-style-definition -Wvla -Wformat=2 \
         -Wimplicit-fallthrough -Wundef -Wwrite-strings -Wcast-align
+# clang's -Wconversion would refuse assert(!"reason").
+WARN += -Wno-string-conversion
 ifeq ($(WERROR),1)
 WARN += -Werror
 endif
