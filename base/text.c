@@ -43,8 +43,9 @@ int base64url_parse(const char *text, size_t chars, void *out, size_t cap, size_
 		return ERR_MALFORMED;
 	if (want > cap)
 		return ERR_TOO_BIG;
-	if (sodium_base642bin(out, want, text, chars, NULL, &count, NULL,
-	                      sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+	/* Nothing may come with NULL, which libsodium forbids. */
+	if (want > 0 && sodium_base642bin(out, want, text, chars, NULL, &count, NULL,
+	                                  sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
 		return ERR_MALFORMED;
 	assert(count == want);
 	*ret_count = count;

@@ -29,6 +29,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* More than any test needs at once; a size gone wrong should fail alike in every build. */
+#define MEMTEST_BYTES_MAX ((size_t)1 << 30)
+
 struct memtest {
 	struct mem mem; /* borrows the memtest: do not copy or move it while in use */
 	size_t live;    /* blocks not freed yet */
@@ -56,7 +59,7 @@ static inline void *memtest_resize(void *ctx, void *ptr, size_t bytes)
 		}
 		return NULL;
 	}
-	if (++mt->calls == mt->fail_at || bytes > SIZE_MAX - sizeof(*new))
+	if (++mt->calls == mt->fail_at || bytes > MEMTEST_BYTES_MAX)
 		return NULL;
 	new = malloc(sizeof(*new) + bytes);
 	if (!new)
