@@ -293,7 +293,7 @@ fuzz-run: $(FUZZERS)
 
 pure-archives: $(call archs,$(PURE))
 lint: pure-archives        ## arrows, purity, house numbers, format, and lint's own test
-	$(RUN) -t 600 -j $(JOBS) $(foreach l,imports tidy format dead selftest,lint:lint/$(l)=tests/lint/$(l).sh) \
+	$(RUN) -t 600 -j $(JOBS) $(foreach l,imports tidy format dead selftest runner,lint:lint/$(l)=tests/lint/$(l).sh) \
 	  'lint:lint/pure=tests/lint/pure.sh $(B)'
 
 # What tests/lint reads, so that the tables above are the only ones.
