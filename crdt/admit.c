@@ -144,6 +144,7 @@ int admission_sign(const struct mem *m,
                    const struct key *mesh_public,
                    struct stmt **ret_stmt)
 {
+	struct seal seal = { STMT_ADMISSION, issuer, mesh_public };
 	uint8_t buffer[STMT_SMALL_BYTES_MAX];
 	struct writer w;
 	struct bytes invite = { a->invite, sizeof(a->invite) };
@@ -157,7 +158,7 @@ int admission_sign(const struct mem *m,
 		field_put_u8(&w, ADMISSION_MAY_BRIDGE, 1);
 	if (field_is_nonzero(invite, invite))
 		field_put(&w, ADMISSION_INVITE, invite.at, invite.count);
-	return stmt_seal(m, STMT_ADMISSION, &w, issuer, mesh_public, ret_stmt);
+	return stmt_seal(m, &seal, &w, ret_stmt);
 }
 
 void admission_read(const struct stmt *s, struct admission *ret_a)
@@ -181,13 +182,14 @@ int appoint_sign(const struct mem *m,
                  const struct keypair *mesh,
                  struct stmt **ret_stmt)
 {
+	struct seal seal = { STMT_APPOINT, mesh, &mesh->sign_public };
 	uint8_t buffer[STMT_SMALL_BYTES_MAX];
 	struct writer w;
 
 	writer_init(&w, buffer, sizeof(buffer));
 	field_put(&w, APPOINT_SUBJECT, administrator->b, KEY_BYTES);
 	field_put_u64(&w, APPOINT_ISSUED, issued_ms);
-	return stmt_seal(m, STMT_APPOINT, &w, mesh, &mesh->sign_public, ret_stmt);
+	return stmt_seal(m, &seal, &w, ret_stmt);
 }
 
 /* The smallest key above *floor (NULL: of all), or NULL. */
@@ -205,51 +207,24 @@ static const struct key *key_above(const struct key *keys, size_t count, const s
 }
 
 /* The list is sorted as it is written, whatever order and repetition it comes in. */
-static void revoke_put(struct writer *w,
-                       const struct key *administrator,
-                       uint64_t issued_ms,
-                       const struct key *stay,
-                       size_t count)
-{
-	const struct key *next = NULL;
-
-	field_put(w, REVOKE_SUBJECT, administrator->b, KEY_BYTES);
-	field_put_u64(w, REVOKE_ISSUED, issued_ms);
-	while (w->err == 0 && (next = key_above(stay, count, next)))
-		field_put(w, REVOKE_STAY, next->b, KEY_BYTES);
-}
-
 int revoke_sign(const struct mem *m,
-                const struct key *administrator,
-                uint64_t issued_ms,
-                const struct key *stay,
-                size_t count,
+                const struct revocation *r,
                 const struct keypair *mesh,
                 struct stmt **ret_stmt)
 {
+	struct seal seal = { STMT_REVOKE, mesh, &mesh->sign_public };
 	uint8_t buffer[LIMIT_STATEMENT_BYTES];
+	const struct key *next = NULL;
 	struct writer w;
 
 	writer_init(&w, buffer, sizeof(buffer));
-	revoke_put(&w, administrator, issued_ms, stay, count);
-	return stmt_seal(m, STMT_REVOKE, &w, mesh, &mesh->sign_public, ret_stmt);
-}
-
-int revoke_sign_stolen(const struct mem *m,
-                       const struct key *administrator,
-                       uint64_t issued_ms,
-                       const struct key *stay,
-                       size_t count,
-                       const struct keypair *mesh,
-                       struct stmt **ret_stmt)
-{
-	uint8_t buffer[LIMIT_STATEMENT_BYTES];
-	struct writer w;
-
-	writer_init(&w, buffer, sizeof(buffer));
-	revoke_put(&w, administrator, issued_ms, stay, count);
-	field_put_u8(&w, REVOKE_IS_STOLEN, 1);
-	return stmt_seal(m, STMT_REVOKE, &w, mesh, &mesh->sign_public, ret_stmt);
+	field_put(&w, REVOKE_SUBJECT, r->administrator.b, KEY_BYTES);
+	field_put_u64(&w, REVOKE_ISSUED, r->issued_ms);
+	while (w.err == 0 && (next = key_above(r->stay, r->stay_count, next)))
+		field_put(&w, REVOKE_STAY, next->b, KEY_BYTES);
+	if (r->is_stolen)
+		field_put_u8(&w, REVOKE_IS_STOLEN, 1);
+	return stmt_seal(m, &seal, &w, ret_stmt);
 }
 
 bool revoke_lets_stay(const struct stmt *revoke, const struct key *member)
@@ -274,23 +249,22 @@ bool revoke_is_stolen(const struct stmt *revoke)
 }
 
 int expel_sign(const struct mem *m,
-               const struct key *subject,
-               uint64_t issued_ms,
-               bool keep_invites,
+               const struct expulsion *x,
                const struct keypair *administrator,
                const struct key *mesh_public,
                struct stmt **ret_stmt)
 {
+	struct seal seal = { STMT_EXPEL, administrator, mesh_public };
 	uint8_t buffer[STMT_SMALL_BYTES_MAX];
 	struct writer w;
 
 	writer_init(&w, buffer, sizeof(buffer));
-	field_put(&w, EXPEL_SUBJECT, subject->b, KEY_BYTES);
+	field_put(&w, EXPEL_SUBJECT, x->subject.b, KEY_BYTES);
 	field_put(&w, EXPEL_ISSUER, administrator->sign_public.b, KEY_BYTES);
-	field_put_u64(&w, EXPEL_ISSUED, issued_ms);
-	if (keep_invites)
+	field_put_u64(&w, EXPEL_ISSUED, x->issued_ms);
+	if (x->keep_invites)
 		field_put_u8(&w, EXPEL_KEEPS_INVITES, 1);
-	return stmt_seal(m, STMT_EXPEL, &w, administrator, mesh_public, ret_stmt);
+	return stmt_seal(m, &seal, &w, ret_stmt);
 }
 
 bool expel_keeps_invites(const struct stmt *expel)

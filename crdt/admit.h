@@ -23,38 +23,52 @@ struct admission {
 };
 
 /* a->issuer is ignored and set from `issuer`. */
-int admission_sign(const struct mem *m, const struct admission *a, const struct keypair *issuer,
-		   const struct key *mesh_public, struct stmt **ret_stmt) MUST_CHECK;
+int admission_sign(const struct mem *m,
+                   const struct admission *a,
+                   const struct keypair *issuer,
+                   const struct key *mesh_public,
+                   struct stmt **ret_stmt) MUST_CHECK;
 void admission_read(const struct stmt *s, struct admission *ret_a);
 
 /* By the mesh key (here any Ed25519 pair; its sign bit does not matter). */
-int appoint_sign(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
-		 const struct keypair *mesh, struct stmt **ret_stmt) MUST_CHECK;
+int appoint_sign(const struct mem *m,
+                 const struct key *administrator,
+                 uint64_t issued_ms,
+                 const struct keypair *mesh,
+                 struct stmt **ret_stmt) MUST_CHECK;
 
 /*
- * `stay`: X25519 keys of members whose admission by the revoked one remains valid; in any order.
- * ERR_TOO_BIG beyond some 230.  Expels by the revoked one stay in force.
+ * An administrator whose key was stolen is another case than one who goes: whoever has the key can
+ * sign expels and date them back, so is_stolen voids all its expels.  Sign again beforehand, by
+ * another administrator, those that shall stand.
  */
-int revoke_sign(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
-		const struct key *stay, size_t count, const struct keypair *mesh,
-		struct stmt **ret_stmt) MUST_CHECK;
+struct revocation {
+	struct key administrator; /* Ed25519 */
+	uint64_t issued_ms;
+	bool is_stolen;         /* its expels are void; else they stay in force */
+	const struct key *stay; /* X25519: members whose admission by it remains valid; any order */
+	size_t stay_count;
+};
 
-/*
- * The same for a key that was stolen: whoever has it can go on signing expels and date them back,
- * so this voids all expels by the revoked one.  Sign again beforehand, by another administrator,
- * those that shall stand.
- */
-int revoke_sign_stolen(const struct mem *m, const struct key *administrator, uint64_t issued_ms,
-		       const struct key *stay, size_t count, const struct keypair *mesh,
-		       struct stmt **ret_stmt) MUST_CHECK;
-
+/* ERR_TOO_BIG beyond some 230 members that stay. */
+int revoke_sign(const struct mem *m,
+                const struct revocation *r,
+                const struct keypair *mesh,
+                struct stmt **ret_stmt) MUST_CHECK;
 bool revoke_lets_stay(const struct stmt *revoke, const struct key *member);
 bool revoke_is_stolen(const struct stmt *revoke);
 
-/* keep_invites: what the expelled member issued stays valid. */
-int expel_sign(const struct mem *m, const struct key *subject, uint64_t issued_ms,
-	       bool keep_invites, const struct keypair *administrator,
-	       const struct key *mesh_public, struct stmt **ret_stmt) MUST_CHECK;
+struct expulsion {
+	struct key subject; /* Ed25519 */
+	uint64_t issued_ms;
+	bool keep_invites; /* what the expelled member issued stays valid */
+};
+
+int expel_sign(const struct mem *m,
+               const struct expulsion *x,
+               const struct keypair *administrator,
+               const struct key *mesh_public,
+               struct stmt **ret_stmt) MUST_CHECK;
 bool expel_keeps_invites(const struct stmt *expel);
 
 #endif

@@ -11,8 +11,9 @@
  * where each signer has one), counter, cause, hash.  So two removes with different signatures for
  * one counter count as the same here, as they do in stmt_compare().
  */
-#include "crdt/codec_priv.h"
 #include "crdt/set_priv.h"
+
+#include "crdt/codec_priv.h"
 
 #include <assert.h>
 

@@ -16,8 +16,9 @@
  * An admission is in force while its issuer is appointed, or if the revocation lets the member
  * stay.  Among several the greatest counts, so a later admission can widen or narrow the role.
  */
-#include "base/mem.h"
 #include "crdt/set_priv.h"
+
+#include "base/mem.h"
 #include "crdt/stmt_priv.h"
 
 #include <assert.h>

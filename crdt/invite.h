@@ -36,18 +36,25 @@ struct invite {
 };
 
 /* limits->issuer is ignored and set from `issuer`. */
-int invite_sign(const struct invite_limits *limits, const struct keypair *issuer,
-		const struct key *mesh_public, struct invite *ret_invite) MUST_CHECK;
+int invite_sign(const struct invite_limits *limits,
+                const struct keypair *issuer,
+                const struct key *mesh_public,
+                struct invite *ret_invite) MUST_CHECK;
 
 /* ERR_MALFORMED, ERR_TRUNCATED, ERR_VERSION, ERR_BAD_SIGNATURE (also: of another mesh). */
-int invite_parse(struct bytes raw, const struct key *mesh_public, struct invite *ret_invite)
-	MUST_CHECK;
+int invite_parse(struct bytes raw,
+                 const struct key *mesh_public,
+                 struct invite *ret_invite) MUST_CHECK;
 
 /* Proof that the holder of the invite's secret wants `joiner` (Ed25519) admitted. */
-void invite_prove(const struct keypair *invite_pair, const struct key *joiner,
-		  const struct key *mesh_public, struct signature *ret_proof);
-int invite_check_proof(const struct invite *invite, const struct key *joiner,
-		       const struct key *mesh_public, const struct signature *proof) MUST_CHECK;
+void invite_prove(const struct keypair *invite_pair,
+                  const struct key *joiner,
+                  const struct key *mesh_public,
+                  struct signature *ret_proof);
+int invite_check_proof(const struct invite *invite,
+                       const struct key *joiner,
+                       const struct key *mesh_public,
+                       const struct signature *proof) MUST_CHECK;
 
 /* Where to dial, and whose X25519 key must answer. */
 struct bootstrap {

@@ -22,10 +22,10 @@ enum place_kind {
 /* Where a member can be reached.  A port of 0 means: not at this place. */
 struct place {
 	enum place_kind kind;
-	struct addr addr;   /* kinds 1 and 2 */
-	struct bytes name;  /* kind 3: a host name, not terminated */
+	struct addr addr;     /* kinds 1 and 2 */
+	struct bytes name;    /* kind 3: a host name, not terminated */
 	uint16_t gossip_port; /* TCP, between daemons */
-	uint16_t wg_port;   /* UDP, WireGuard */
+	uint16_t wg_port;     /* UDP, WireGuard */
 };
 
 struct service {
@@ -56,8 +56,11 @@ struct record {
  * Encode, sign and parse back in one go: r->subject is ignored and set from `owner`.
  * ERR_TOO_BIG beyond LIMIT_RECORD_BYTES, ERR_MALFORMED for fields that stmt_parse() would refuse.
  */
-int record_sign(const struct mem *m, const struct record *r, const struct keypair *owner,
-		const struct key *mesh_public, struct stmt **ret_stmt) MUST_CHECK;
+int record_sign(const struct mem *m,
+                const struct record *r,
+                const struct keypair *owner,
+                const struct key *mesh_public,
+                struct stmt **ret_stmt) MUST_CHECK;
 
 /* Read a STMT_RECORD (asserted).  Cannot fail: stmt_parse() has checked it. */
 void record_read(const struct stmt *s, struct record *ret_r);
@@ -66,8 +69,11 @@ void record_read(const struct stmt *s, struct record *ret_r);
 bool record_same_body(const struct record *a, const struct record *b);
 
 /* The member itself leaves: a remove that covers `record` (a STMT_RECORD of the owner). */
-int remove_sign_leave(const struct mem *m, const struct stmt *record, const struct keypair *owner,
-		      const struct key *mesh_public, struct stmt **ret_stmt) MUST_CHECK;
+int remove_sign_leave(const struct mem *m,
+                      const struct stmt *record,
+                      const struct keypair *owner,
+                      const struct key *mesh_public,
+                      struct stmt **ret_stmt) MUST_CHECK;
 
 /* One watcher's part of a prune certificate. */
 struct attest {
@@ -75,19 +81,25 @@ struct attest {
 	struct signature signature;
 };
 
-void prune_attest(const struct stmt *record, const struct keypair *watcher,
-		  const struct key *mesh_public, struct attest *ret_attest);
+void prune_attest(const struct stmt *record,
+                  const struct keypair *watcher,
+                  const struct key *mesh_public,
+                  struct attest *ret_attest);
 
 /* ERR_NOT_AUTHORISED (the record does not name this watcher), ERR_BAD_SIGNATURE. */
-int attest_verify(const struct stmt *record, const struct attest *attest,
-		  const struct key *mesh_public) MUST_CHECK;
+int attest_verify(const struct stmt *record,
+                  const struct attest *attest,
+                  const struct key *mesh_public) MUST_CHECK;
 
 /*
  * A remove by the quorum (3 of 4, 2 of 3, 2 of 2; with fewer watchers there is none).  The attests
  * should have been verified; those of others than the record's watchers are left out.
  * ERR_NOT_AUTHORISED: no quorum.
  */
-int remove_make_prune(const struct mem *m, const struct stmt *record, const struct attest *attests,
-		      size_t count, struct stmt **ret_stmt) MUST_CHECK;
+int remove_make_prune(const struct mem *m,
+                      const struct stmt *record,
+                      const struct attest *attests,
+                      size_t count,
+                      struct stmt **ret_stmt) MUST_CHECK;
 
 #endif

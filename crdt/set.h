@@ -45,16 +45,16 @@ struct digest_sum {
 
 /* Registers of one key.  Read-only outside the set. */
 struct entry {
-	struct map_node node;       /* by member */
-	struct map_node by_subject; /* by subject */
-	struct key member;      /* X25519 */
-	struct key subject;     /* Ed25519 */
-	struct stmt *record;    /* NULL: none */
-	struct stmt *remove;    /* NULL: none */
-	struct held *admissions; /* one per issuer */
-	struct held *expels;    /* one per issuer */
-	enum standing standing; /* kept up to date by the set */
-	struct stmt *admission; /* borrowed: the greatest in force, or NULL */
+	struct map_node node;                   /* by member */
+	struct map_node by_subject;             /* by subject */
+	struct key member;                      /* X25519 */
+	struct key subject;                     /* Ed25519 */
+	struct stmt *record;                    /* NULL: none */
+	struct stmt *remove;                    /* NULL: none */
+	struct held *admissions;                /* one per issuer */
+	struct held *expels;                    /* one per issuer */
+	enum standing standing;                 /* kept up to date by the set */
+	struct stmt *admission;                 /* borrowed: the greatest in force, or NULL */
 	uint8_t fingerprint[FINGERPRINT_BYTES]; /* of all registers */
 	struct digest_sum sum;                  /* the entry's share of the digest */
 	bool is_passing;                        /* see set_age(); such an entry is not shown */
@@ -78,12 +78,12 @@ enum offer {
 
 struct offered {
 	enum offer offer;
-	int err;           /* refused: ERR_STALE, ERR_AHEAD, ERR_NOT_ADMITTED, ERR_BAD_SIGNATURE,
-	                      ERR_NOT_AUTHORISED, ERR_LIMIT, or a parser's */
-	struct stmt *stmt; /* borrowed from the set when new; else NULL */
-	struct entry *entry; /* of the member when new; NULL for appoint and revoke */
+	int err;              /* refused: ERR_STALE, ERR_AHEAD, ERR_NOT_ADMITTED, ERR_BAD_SIGNATURE,
+	                         ERR_NOT_AUTHORISED, ERR_LIMIT, or a parser's */
+	struct stmt *stmt;    /* borrowed from the set when new; else NULL */
+	struct entry *entry;  /* of the member when new; NULL for appoint and revoke */
 	enum standing before; /* standing before the change (VOID if no entry was shown) */
-	bool roster_changed;  /* the standing of other members may have changed too (appoint, revoke) */
+	bool roster_changed;  /* appoint, revoke: the standing of any member may have changed */
 };
 
 /*
@@ -95,8 +95,11 @@ struct offered {
  *          counts (the clock may be wrong at start, and what we hold must not hang on it).
  * Returns 0 or -ENOMEM.
  */
-int set_offer(struct set *s, struct bytes raw, struct instant now, bool trusted,
-	      struct offered *ret_offered) MUST_CHECK;
+int set_offer(struct set *s,
+              struct bytes raw,
+              struct instant now,
+              bool trusted,
+              struct offered *ret_offered) MUST_CHECK;
 
 const struct key *set_mesh_public(const struct set *s);
 
@@ -135,19 +138,21 @@ void set_mesh_fingerprint(const struct set *s, uint8_t out[FINGERPRINT_BYTES]);
 /*
  * Forget what is older than life.  The floor is the greatest now - life ever acted on.
  *
- * Records and removes go by their counter.  Admissions go when the member has neither a record nor a
- * remove left and none of its admissions is younger than the floor.  An old admission that arrives
- * alone may be the first half of a member that we have not seen: it is kept but passing, which is
- * not shown, not digested and not sent, until a record comes or the floor rises.
- * Expels, appointments and revocations stay for ever.
+ * Records and removes go by their counter.  Admissions go when the member has neither a record nor
+ * a remove left and none of its admissions is younger than the floor.  An old admission that
+ * arrives alone may be the first half of a member that we have not seen: it is kept but passing,
+ * which is not shown, not digested and not sent, until a record comes or the floor rises.  Expels,
+ * appointments and revocations stay for ever.
  *
  * A node that was away for longer than `life` forgets its own admission here: sign the new record
  * first, or keep the admission and offer it again.
  *
  * dropped  called (may be NULL) with each statement before it goes.
  */
-void set_age(struct set *s, struct instant now, void (*dropped)(void *ctx, const struct stmt *stmt),
-	     void *ctx);
+void set_age(struct set *s,
+             struct instant now,
+             void (*dropped)(void *ctx, const struct stmt *stmt),
+             void *ctx);
 uint64_t set_floor(const struct set *s);
 void set_raise_floor(struct set *s, uint64_t floor_ms); /* from disk; never lowers; forgets too */
 

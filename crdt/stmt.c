@@ -13,10 +13,11 @@
  * Kinds above those of this version are ERR_VERSION and not ERR_MALFORMED: a later release may add
  * kinds, and a sender of them is not broken.
  */
-#include "crdt/stmt_priv.h"
+#include "crdt/stmt.h"
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "crdt/stmt_priv.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -112,10 +113,8 @@ int stmt_parse(const struct mem *m, struct bytes raw, struct stmt **ret_stmt)
 }
 
 int stmt_seal(const struct mem *m,
-              enum stmt_kind kind,
+              const struct seal *seal,
               const struct writer *fields,
-              const struct keypair *pair,
-              const struct key *mesh_public,
               struct stmt **ret_stmt)
 {
 	uint8_t raw[LIMIT_STATEMENT_BYTES];
@@ -125,8 +124,9 @@ int stmt_seal(const struct mem *m,
 	writer_init(&w, raw, sizeof(raw));
 	if (fields->err != 0 || fields->count + ENVELOPE_HEAD_BYTES + SIGNATURE_BYTES > sizeof(raw))
 		return ERR_TOO_BIG;
-	mesh_sign(pair, types[kind].label, mesh_public, writer_bytes(fields), &signature);
-	envelope_write(&w, (uint8_t)kind, writer_bytes(fields), &signature);
+	mesh_sign(seal->pair, types[seal->kind].label, seal->mesh_public, writer_bytes(fields),
+	          &signature);
+	envelope_write(&w, (uint8_t)seal->kind, writer_bytes(fields), &signature);
 	return stmt_parse(m, writer_bytes(&w), ret_stmt);
 }
 

@@ -4,7 +4,8 @@
  * again to be verified, and fields that this version does not know are kept with them.
  *
  * Common form: kind u8 | version u8 | ... .  The mesh is not in the bytes: every signature covers
- * label || 0 || mesh public key || bytes (docs/protocol/statements.md), so a statement of another mesh fails to verify.
+ * label || 0 || mesh public key || bytes (docs/protocol/statements.md), so a statement of another
+ * mesh fails to verify.
  */
 #ifndef SMEG_CRDT_STMT_H
 #define SMEG_CRDT_STMT_H
@@ -24,22 +25,28 @@ enum stmt_kind {
 	STMT_EXPEL = 6,     /* administrator: this key is out for good */
 };
 
-enum role { ROLE_PEER = 1, ROLE_CLIENT = 2 };
+enum role {
+	ROLE_PEER = 1,
+	ROLE_CLIENT = 2,
+};
 
 /* Causes of removes; the greater wins among removes of one counter. */
-enum cause { CAUSE_PRUNE = 1, CAUSE_LEAVE = 2 };
+enum cause {
+	CAUSE_PRUNE = 1,
+	CAUSE_LEAVE = 2,
+};
 
 struct stmt {
 	uint32_t refs;
 	enum stmt_kind kind;
 	struct key member;  /* X25519 form of the key it is about: the key of the sets */
 	struct key subject; /* the same, Ed25519 form */
-	struct key signer;  /* Ed25519: owner, issuer, administrator; appoint, revoke: zero (the mesh
-	                       key, which is not in the bytes); remove: the owner */
-	uint64_t counter;   /* record: its counter; remove: the covered one; else when issued, Unix ms */
-	uint8_t cause;      /* remove: enum cause; revoke: 1; else 0 */
-	uint8_t hash[16];   /* record: of the header; remove: zero; else of all bytes.  Ties of counter */
-	struct bytes raw;   /* the whole statement; lives as long as this struct */
+	struct key signer;  /* Ed25519: owner, issuer, administrator; remove: the owner; appoint and
+	                       revoke: zero, as the mesh key is not in the bytes */
+	uint64_t counter; /* record: its own; remove: the covered one; else when issued, Unix ms */
+	uint8_t cause;    /* remove: enum cause; revoke: 1; else 0 */
+	uint8_t hash[16]; /* breaks ties; record: of the header; remove: zero; else of all bytes */
+	struct bytes raw; /* the whole statement; lives as long as this struct */
 };
 
 /*

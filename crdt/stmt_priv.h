@@ -35,12 +35,16 @@ int stmt_member(struct stmt *s) MUST_CHECK;
 /* A copy on the heap, with its bytes and one reference; NULL when out of memory. */
 struct stmt *stmt_keep(const struct mem *m, const struct stmt *scanned) MUST_CHECK;
 
-/* Sign `fields`, put the envelope of `kind` around them and parse that.  ERR_TOO_BIG, as parse. */
+struct seal {
+	enum stmt_kind kind;
+	const struct keypair *pair; /* the signer; borrowed, as the mesh */
+	const struct key *mesh_public;
+};
+
+/* Sign `fields`, put the envelope around them and parse that.  ERR_TOO_BIG, and as stmt_parse(). */
 int stmt_seal(const struct mem *m,
-              enum stmt_kind kind,
+              const struct seal *seal,
               const struct writer *fields,
-              const struct keypair *pair,
-              const struct key *mesh_public,
               struct stmt **ret_stmt) MUST_CHECK;
 
 /* The envelope of a statement that was scanned. */
