@@ -43,8 +43,10 @@ static bool key_sign_bit(const struct key *k)
 }
 
 /* label || 0 || msg into `out`; returns the count of bytes. */
-static size_t
-signed_bytes(uint8_t out[SIGN_BYTES_MAX], const char *label, const void *msg, size_t bytes)
+static size_t signed_bytes(uint8_t out[SIGN_BYTES_MAX],
+                           const char *label,
+                           const void *msg,
+                           size_t bytes)
 {
 	size_t label_bytes = strlen(label);
 
@@ -88,7 +90,8 @@ void key_short_text(const struct key *k, char out[9])
 
 int key_parse(struct key *ret_k, const char *text)
 {
-	struct key k;
+	struct key k = { { 0 } };
+	char back[KEY_TEXT_BYTES];
 	size_t count = 0;
 
 	if (strnlen(text, KEY_TEXT_BYTES) != KEY_TEXT_BYTES - 1)
@@ -96,7 +99,9 @@ int key_parse(struct key *ret_k, const char *text)
 	if (sodium_base642bin(k.b, KEY_BYTES, text, KEY_TEXT_BYTES - 1, NULL, &count, NULL,
 	                      sodium_base64_VARIANT_ORIGINAL) != 0)
 		return ERR_BAD_KEY;
-	if (count != KEY_BYTES)
+	/* The decoder takes every byte above 0x7f for '/'; what we would not print is no key. */
+	key_text(&k, back);
+	if (count != KEY_BYTES || memcmp(back, text, KEY_TEXT_BYTES) != 0)
 		return ERR_BAD_KEY;
 	*ret_k = k;
 	return 0;

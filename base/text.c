@@ -2,8 +2,9 @@
  * Text forms of byte strings, and two helpers for text that a person or a stranger wrote.
  *
  * base64url goes through libsodium, whose decoder refuses bits that are left over, so that a token
- * has one spelling.  base32 is ours, as libsodium has none; it only prints, because a mesh id is a
- * prefix of a hash and is compared as text.
+ * has one spelling.  But it takes every byte above 0x7f for the last letter (1.0.18; found by the
+ * fuzzer), so the alphabet is checked here.  base32 is ours, as libsodium has none; it only prints,
+ * because a mesh id is a prefix of a hash and is compared as text.
  *
  * The distance is the restricted Damerau-Levenshtein one (optimal string alignment): a pair of
  * neighbours is swapped at most once.  That is enough to guess which word was meant, and takes
@@ -34,6 +35,18 @@ void base64url_text(struct bytes src, char *out, size_t cap)
 	                  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
+static bool is_base64url(const char *text, size_t chars)
+{
+	for (size_t i = 0; i < chars; i++) {
+		char c = text[i];
+		bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+		if (!is_letter && !(c >= '0' && c <= '9') && c != '-' && c != '_')
+			return false;
+	}
+	return true;
+}
+
 int base64url_parse(const char *text, size_t chars, void *out, size_t cap, size_t *ret_count)
 {
 	size_t want = chars / 4 * 3 + (chars % 4 > 1 ? chars % 4 - 1 : 0);
@@ -43,6 +56,8 @@ int base64url_parse(const char *text, size_t chars, void *out, size_t cap, size_
 		return ERR_MALFORMED;
 	if (want > cap)
 		return ERR_TOO_BIG;
+	if (!is_base64url(text, chars))
+		return ERR_MALFORMED;
 	/* Nothing may come with NULL, which libsodium forbids. */
 	if (want > 0 && sodium_base642bin(out, want, text, chars, NULL, &count, NULL,
 	                                  sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)

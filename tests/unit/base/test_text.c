@@ -71,6 +71,27 @@ static void test_base64url_has_one_spelling(void **state)
 	                 ERR_MALFORMED);
 }
 
+/* Every byte in every place of a group: only the alphabet passes, and only as itself. */
+static void test_base64url_takes_no_byte_for_another(void **state)
+{
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++) {
+		for (unsigned place = 0; place < 4; place++) {
+			char text[4] = { 'A', 'A', 'A', 'A' };
+			char printed[5];
+			uint8_t out[3];
+			size_t count = 0;
+
+			text[place] = (char)byte;
+			if (base64url_parse(text, 4, out, sizeof(out), &count) != 0)
+				continue;
+			base64url_text((struct bytes){ .at = out, .count = count }, printed, 5);
+			if (memcmp(printed, text, 4) != 0)
+				fail_msg("0x%02x in place %u", byte, place);
+		}
+	}
+}
+
 /* The whole last character of every size, from an exact heap block for asan. */
 static void test_base64url_round_trips_every_size(void **state)
 {
@@ -214,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base64url_is_that_of_rfc_4648),
 		cmocka_unit_test(test_base64url_has_one_spelling),
+		cmocka_unit_test(test_base64url_takes_no_byte_for_another),
 		cmocka_unit_test(test_base64url_round_trips_every_size),
 		cmocka_unit_test(test_base64url_needs_neither_input_nor_room_for_nothing),
 		cmocka_unit_test(test_base32_is_that_of_rfc_4648),
