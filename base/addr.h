@@ -64,11 +64,14 @@ void prefix_text(const struct prefix *p, char out[PREFIX_TEXT_BYTES]);
 int prefix_parse(struct prefix *ret_p, const char *text) MUST_CHECK;
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b); /* ignores the zone */
+
+/* "1.2.3.4:5", "[fd00::1]:5", "[fe80::1%zone]:5"; the bare address when the port is unknown. */
 void endpoint_text(const struct endpoint *e, char out[ENDPOINT_TEXT_BYTES]);
 
 /*
  * "host", "host:port", "1.2.3.4:5", "[v6]", "[v6]:port" or a bare IPv6 address.  A name must be
- * letters, digits, hyphens, dots (RFC 1123), at most 253 bytes.  ERR_MALFORMED.
+ * letters, digits, hyphens, dots (RFC 1123), at most 253 bytes, and its last label not a number.  A
+ * numeric host is stored as addr_text() prints it, a name as written.  ERR_MALFORMED.
  */
 int hostport_parse(struct hostport *ret_h, const char *text) MUST_CHECK;
 void hostport_text(const struct hostport *h, char out[ENDPOINT_TEXT_BYTES]);

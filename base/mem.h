@@ -32,7 +32,8 @@ void mem_free(const struct mem *m, void *ptr);
 
 /*
  * Make room for one more element in a growing array: doubles *ret_cap when count has reached it.
- * Returns 0 or -ENOMEM.  *array is replaced.
+ * Returns 0 or -ENOMEM.  *array is replaced; pass a void * variable, since a cast struct foo **
+ * would be read as another type than it has.
  */
 int mem_grow(const struct mem *m, void **array, size_t count, size_t *cap, size_t each) MUST_CHECK;
 

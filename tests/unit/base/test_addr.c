@@ -147,6 +147,8 @@ static const char *const bad_addrs[] = {
 	"1.2.3.4::",
 	"1.2.3.4:1::",
 	"1:2:3:4:5:6:7:1.2.3.4",
+	/* Two bytes too many, chosen so as to look like a good count of groups. */
+	"1:2:3:4:5:6:7:1.2.6.0",
 	"1:2:3:4:5:1.2.3.4",
 	"::1:2:3:4:5:6:7.8.9.1",
 	"1:2:3:4:5:6::1.2.3.4",
@@ -574,6 +576,7 @@ static const char *const bad_hosts[] = {
 	"[::1",
 	"::1]",
 	"[::1]x",
+	"[::1]x5",
 	"[::1]:",
 	"[::1]1",
 	"[::1]:0",

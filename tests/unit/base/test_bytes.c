@@ -285,6 +285,7 @@ static void test_a_field_that_does_not_fit_is_not_written(void **state)
 
 static void test_a_writer_without_room_writes_nothing(void **state)
 {
+	uint8_t buffer[2];
 	struct writer w;
 
 	(void)state;
@@ -295,6 +296,11 @@ static void test_a_writer_without_room_writes_nothing(void **state)
 	write_copy(&w, "x", SIZE_MAX);
 	assert_int_equal(w.err, ERR_TOO_BIG);
 	write_copy(&w, NULL, 0);
+	assert_int_equal(w.err, ERR_TOO_BIG);
+	/* With something written, the sum would wrap. */
+	writer_init(&w, buffer, sizeof(buffer));
+	write_u8(&w, 1);
+	write_copy(&w, "x", SIZE_MAX);
 	assert_int_equal(w.err, ERR_TOO_BIG);
 }
 
