@@ -19,9 +19,12 @@ enum net_news_kind {
 	NET_ACCEPTED,  /* a new link, with remote */
 	NET_CONNECTED, /* a dialled link is up, with remote */
 	NET_BYTES,     /* data */
-	NET_DOWN,      /* the link is gone; err: 0 closed by the other side, ERR_REFUSED, ERR_NAME_UNKNOWN,
-	                  ERR_CONNECT_TIMEOUT, ERR_UNREACHABLE, ERR_LIMIT (queue overflow), -errno.
-	                  Its number is not used again. */
+	/*
+	 * The link is gone; err: 0 closed by the other side, ERR_REFUSED, ERR_NAME_UNKNOWN,
+	 * ERR_CONNECT_TIMEOUT, ERR_UNREACHABLE, ERR_LIMIT (queue overflow, too many links), -errno.
+	 * Its number is not used again.
+	 */
+	NET_DOWN,
 };
 
 struct net_news {
@@ -34,7 +37,8 @@ struct net_news {
 
 struct net_options {
 	const struct mem *mem;
-	void (*wake)(void *ctx); /* called from nng's threads when net_next() has news */
+	/* net_next() may have news.  Called from any thread, also from within calls below. */
+	void (*wake)(void *ctx);
 	void *wake_ctx;
 	int64_t connect_timeout_ms; /* 0: 5000 */
 };
@@ -45,11 +49,14 @@ int net_open(const struct net_options *options, struct net **ret) MUST_CHECK;
 void net_close(struct net *n);
 
 /*
- * Listen on all addresses, IPv6 and IPv4, or on one (`at`, NULL: all).  Port 0: any below 32768 is not
- * promised.  ERR_PORT_IN_USE, -errno; words in `diag`.
+ * Listen on all addresses, IPv6 and IPv4, or on one (`at`, NULL: all).  Port 0: any below 32768 is
+ * not promised.  ERR_PORT_IN_USE, -errno; words in `diag`.
  */
-int net_listen(struct net *n, const struct addr *at, uint16_t port, uint16_t *ret_port,
-	       struct diag *diag) MUST_CHECK;
+int net_listen(struct net *n,
+               const struct addr *at,
+               uint16_t port,
+               uint16_t *ret_port,
+               struct diag *diag) MUST_CHECK;
 
 /* Start dialling a name or address.  The link's number comes back at once; news follow, always. */
 int net_dial(struct net *n, const struct hostport *at, uint64_t *ret_link) MUST_CHECK;

@@ -1,0 +1,312 @@
+/*
+ * The life of one link: dialling, up, going.
+ *
+ * A name may stand for several addresses.  They are tried one after the other, each with its share
+ * of the time that is left, so that one dead address does not eat it all.  Trying them side by side
+ * (RFC 8305) would be faster for a person who waits; here a redial follows anyway, and twice the
+ * connections would meet the far side's limits for strangers.
+ *
+ * Nothing is freed where it ends.  Handlers run deep inside pump_turn(), and data that net_next()
+ * gave out may still be in use when the loop drops its link; so a dead link is closed and set
+ * aside, and the next net_next() frees it, when no handler is on the stack.
+ */
+#include "smegd/net/net_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TO(state) (1u << (state))
+
+static const uint32_t moves[LINK__COUNT] = {
+	[LINK_DIALLING] = TO(LINK_UP) | TO(LINK_DOWN) | TO(LINK_DEAD),
+	[LINK_UP] = TO(LINK_FLUSHING) | TO(LINK_DOWN) | TO(LINK_DEAD),
+	[LINK_FLUSHING] = TO(LINK_DEAD),
+	[LINK_DOWN] = TO(LINK_DEAD),
+	[LINK_DEAD] = 0,
+};
+
+static void move(struct link *l, enum link_state state)
+{
+	assert(moves[l->state] & TO(state));
+	l->state = state;
+}
+
+static void say(struct link *l, unsigned what)
+{
+	if (l->say == 0)
+		list_add(&l->net->ready, &l->ready);
+	l->say |= what;
+}
+
+static void unsay(struct link *l, unsigned what)
+{
+	l->say &= ~what;
+	if (l->say == 0)
+		list_remove(&l->ready);
+}
+
+/* --- up --- */
+
+static void link_got(struct pipe *p)
+{
+	struct link *l = container_of(p, struct link, pipe);
+
+	if (l->state == LINK_FLUSHING)
+		pipe_resume(p);
+	else
+		say(l, SAY_BYTES);
+}
+
+static void link_drained(struct pipe *p)
+{
+	struct link *l = container_of(p, struct link, pipe);
+
+	if (l->state == LINK_FLUSHING)
+		link_kill(l);
+}
+
+static void link_ended(struct pipe *p, int err)
+{
+	struct link *l = container_of(p, struct link, pipe);
+
+	if (l->state == LINK_FLUSHING)
+		link_kill(l);
+	else
+		link_fail(l, err);
+}
+
+static const struct pipe_events link_events = { link_got, link_drained, link_ended };
+
+void link_up(struct link *l, nng_stream *stream)
+{
+	nng_sockaddr remote;
+
+	/* The other side may be gone already, and then has no address; what we dialled is right. */
+	if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &remote) == 0)
+		endpoint_from_nng(&l->remote, &remote);
+	move(l, LINK_UP);
+	alarm_clear(&l->alarm);
+	pipe_start(&l->pipe, stream);
+	say(l, SAY_UP);
+}
+
+/* --- dialling --- */
+
+static void stop_dialling(struct link *l)
+{
+	alarm_clear(&l->alarm);
+	lookup_forget(l->lookup);
+	l->lookup = NULL;
+	if (l->dialer)
+		nng_stream_dialer_close(l->dialer);
+	op_fini(&l->dial);
+	nng_stream_dialer_free(l->dialer);
+	l->dialer = NULL;
+}
+
+static int dial_error(int nng_err)
+{
+	int err = pipe_error(nng_err);
+
+	switch (err) {
+	case -ECONNREFUSED:
+		return ERR_REFUSED;
+	case -ETIMEDOUT:
+		return ERR_CONNECT_TIMEOUT;
+	case -EHOSTUNREACH:
+	case -ENETDOWN:
+	case -EHOSTDOWN:
+	case -ENONET:
+	/* An address of a kind that this host does not have. */
+	case -EADDRNOTAVAIL:
+	case -EAFNOSUPPORT:
+	case -EINVAL:
+		return ERR_UNREACHABLE;
+	case 0:
+		return -ECONNABORTED;
+	default:
+		return err;
+	}
+}
+
+/* Of several failed attempts the one that says most: somebody was there, nobody answered, no way.
+ */
+static void note_error(struct link *l, int err)
+{
+	if (l->err == 0 || l->err == ERR_UNREACHABLE || err == ERR_REFUSED)
+		l->err = err;
+}
+
+static void dial_ended(struct op *o)
+{
+	struct link *l = container_of(o, struct link, dial);
+	int err = nng_aio_result(o->aio);
+	nng_stream *stream;
+
+	assert(l->state == LINK_DIALLING);
+	if (err == 0) {
+		stream = nng_aio_get_output(o->aio, 0);
+		stop_dialling(l);
+		l->err = 0;
+		link_up(l, stream);
+		return;
+	}
+	stop_dialling(l);
+	note_error(l, dial_error(err));
+	link_dial(l);
+}
+
+static int begin_dial(struct link *l, const struct endpoint *target)
+{
+	char url[NET_URL_BYTES];
+	int err;
+
+	net_url(url, target);
+	err = nng_stream_dialer_alloc(&l->dialer, url);
+	if (err) {
+		l->dialer = NULL;
+		return dial_error(err);
+	}
+	/* Links are tried again, so a failure to set them is none. */
+	(void)nng_stream_dialer_set_bool(l->dialer, NNG_OPT_TCP_NODELAY, true);
+	(void)nng_stream_dialer_set_bool(l->dialer, NNG_OPT_TCP_KEEPALIVE, true);
+	if (op_init(&l->dial, &l->net->pump, dial_ended))
+		return -ENOMEM;
+	nng_stream_dialer_dial(l->dialer, op_begin(&l->dial));
+	return 0;
+}
+
+void link_dial(struct link *l)
+{
+	while (l->target < l->targets_count) {
+		int64_t left_ms = l->give_up_ms - pump_now();
+		int64_t share_ms = left_ms / (int64_t)(l->targets_count - l->target);
+		int err;
+
+		if (left_ms <= 0)
+			break;
+		l->remote = l->targets[l->target++];
+		err = begin_dial(l, &l->remote);
+		if (err == 0) {
+			alarm_set(&l->alarm, &l->net->pump, MAX_OF(share_ms, 1));
+			return;
+		}
+		stop_dialling(l);
+		note_error(l, err);
+	}
+	link_fail(l, l->err ? l->err : ERR_CONNECT_TIMEOUT);
+}
+
+/* --- going --- */
+
+static void close_now(struct link *l, enum link_state state)
+{
+	if (l->state == LINK_DIALLING)
+		stop_dialling(l);
+	alarm_clear(&l->alarm);
+	pipe_close(&l->pipe);
+	move(l, state);
+}
+
+void link_fail(struct link *l, int err)
+{
+	close_now(l, LINK_DOWN);
+	l->err = err;
+	/* Data that the loop has not had yet is gone when we are who closes; else none waits here.
+	 */
+	unsay(l, SAY_BYTES);
+	say(l, SAY_DOWN);
+}
+
+static void forget_number(struct link *l)
+{
+	struct net *n = l->net;
+
+	if (l->state != LINK_FLUSHING)
+		map_remove(&n->links, &l->by_number);
+	unsay(l, ~0u);
+}
+
+void link_kill(struct link *l)
+{
+	forget_number(l);
+	close_now(l, LINK_DEAD);
+	list_remove(&l->node);
+	list_add(&l->net->dead, &l->node);
+	if (l->net->served == l)
+		l->net->served = NULL;
+}
+
+void link_drop(struct link *l)
+{
+	bool has_bytes = l->say & SAY_BYTES;
+
+	if (l->state != LINK_UP || pipe_is_drained(&l->pipe)) {
+		link_kill(l);
+		return;
+	}
+	forget_number(l);
+	move(l, LINK_FLUSHING);
+	list_add(&l->net->dropped, &l->node);
+	alarm_set(&l->alarm, &l->net->pump, NET_FLUSH_MS);
+	/* Read on and throw away: closing with unread data would reset what is to leave. */
+	if (has_bytes)
+		pipe_resume(&l->pipe);
+}
+
+static void link_alarm(struct alarm *alarm)
+{
+	struct link *l = container_of(alarm, struct link, alarm);
+	int err;
+
+	if (l->state == LINK_FLUSHING) {
+		link_kill(l);
+		return;
+	}
+	assert(l->state == LINK_DIALLING);
+	/* A name that nobody could tell about in time does not resolve, as far as people care. */
+	err = l->lookup ? ERR_NAME_UNKNOWN : ERR_CONNECT_TIMEOUT;
+	stop_dialling(l);
+	note_error(l, err);
+	link_dial(l);
+}
+
+void links_bury(struct net *n)
+{
+	struct list *at;
+	struct list *next;
+
+	list_for_each_safe(at, next, &n->dead) {
+		struct link *l = container_of(at, struct link, node);
+
+		list_remove(at);
+		pipe_fini(&l->pipe);
+		mem_free(n->mem, l);
+	}
+}
+
+struct link *link_new(struct net *n)
+{
+	struct link *l = mem_zalloc(n->mem, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->net = n;
+	l->state = LINK_DIALLING;
+	l->give_up_ms = pump_now() + n->connect_timeout_ms;
+	alarm_init(&l->alarm, link_alarm);
+	list_init(&l->node);
+	list_init(&l->ready);
+	if (pipe_init(&l->pipe, &n->pump, n->mem, &link_events, LIMIT_LINK_QUEUE_BYTES)) {
+		pipe_fini(&l->pipe);
+		mem_free(n->mem, l);
+		return NULL;
+	}
+	l->number = ++n->last_number;
+	for (size_t i = 0; i < sizeof(l->key); i++)
+		l->key[i] = (uint8_t)(l->number >> (8 * (7 - i)));
+	map_insert(&n->links, &l->by_number, l->key);
+	return l;
+}
