@@ -22,7 +22,8 @@ void client_close(struct client *c);
 int client_ask(struct client *c, const struct request *r, struct diag *diag) MUST_CHECK;
 
 /*
- * Wait for the next reply.  It lives until the next call on the client.  timeout_ms: for this reply.
+ * Wait for the next reply.  It lives until the next call on the client.  timeout_ms: for this
+ * reply; after ERR_TIMED_OUT one may wait again.
  * ERR_TIMED_OUT, ERR_NO_DAEMON (hung up), ERR_MALFORMED, ERR_VERSION.
  */
 int client_next(struct client *c, int64_t timeout_ms, struct reply *ret, struct diag *diag)

@@ -220,8 +220,8 @@ static const void *field_of(const void *base, size_t offset)
 
 /* --- encode --- */
 
-static int
-fill(const struct shape *shape, const void *ours, void *theirs, struct arena *scratch) MUST_CHECK;
+static int fill(const struct shape *shape, const void *ours, void *theirs, struct arena *scratch)
+	MUST_CHECK;
 
 /* NULL counts as "". */
 static int fill_text(const char *text, size_t max, ProtobufCBinaryData *ret)
@@ -254,8 +254,10 @@ static int fill_texts(const struct field *f, const void *ours, void *theirs, str
 	return err;
 }
 
-static int
-fill_messages(const struct field *f, const void *ours, void *theirs, struct arena *scratch)
+static int fill_messages(const struct field *f,
+                         const void *ours,
+                         void *theirs,
+                         struct arena *scratch)
 {
 	const uint8_t *items = *(const uint8_t *const *)field_of(ours, f->ours);
 	size_t count = *(const size_t *)field_of(ours, f->ours_count);
@@ -381,12 +383,14 @@ static void budget_free(void *ctx, void *ptr)
 	(void)ptr;
 }
 
-static int
-take(const struct shape *shape, const void *theirs, void *ours, struct arena *arena) MUST_CHECK;
+static int take(const struct shape *shape, const void *theirs, void *ours, struct arena *arena)
+	MUST_CHECK;
 
 /* Copies, terminates, and replaces what is not safe to print.  Never longer than the source. */
-static int
-take_text(const ProtobufCBinaryData *data, size_t max, struct arena *arena, const char **ret)
+static int take_text(const ProtobufCBinaryData *data,
+                     size_t max,
+                     struct arena *arena,
+                     const char **ret)
 {
 	const char *src = (const char *)data->data;
 	char *out;

@@ -17,7 +17,8 @@
 
 enum request_kind {
 	REQUEST_VERSION = 1,
-	REQUEST_STATUS, /* of the daemon and its meshes; with members if `mesh` is given or only one is */
+	REQUEST_STATUS, /* of the daemon and its meshes; with members if one is named or there is
+	                   one */
 	REQUEST_LIST,   /* members of `mesh`, or of all */
 	REQUEST_CREATE,
 	REQUEST_JOIN,
@@ -56,7 +57,10 @@ struct request {
 	const char *for_key; /* base64 Ed25519 key, or "" */
 };
 
-enum reply_kind { REPLY_PROGRESS = 1, REPLY_DONE };
+enum reply_kind {
+	REPLY_PROGRESS = 1,
+	REPLY_DONE
+};
 
 struct reply {
 	enum reply_kind kind;
@@ -77,13 +81,13 @@ struct reply {
 	const char *backend; /* "kernel", "userspace", "none" */
 	int64_t uptime_ms;
 	int64_t now_unix_ms;
-	uint32_t port; /* of the daemon, TCP */
+	uint32_t port;            /* of the daemon, TCP */
 	struct mesh_info *meshes; /* status, list, create, join, leave, set */
 	size_t meshes_count;
 	const char *token;        /* create, invite */
 	int64_t token_expires_ms; /* Unix ms */
 	uint32_t token_uses;
-	const char *key;          /* key: base64 */
+	const char *key; /* key: base64 */
 };
 
 struct arena;

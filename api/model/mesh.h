@@ -13,8 +13,8 @@ struct service_info {
 };
 
 struct member_info {
-	const char *key;      /* base64 X25519: WireGuard's public key */
-	const char *alias;    /* may be empty */
+	const char *key;   /* base64 X25519: WireGuard's public key */
+	const char *alias; /* may be empty */
 	const char *description;
 	const char *address;  /* overlay address */
 	const char *role;     /* "peer", "client" */
@@ -30,7 +30,7 @@ struct member_info {
 	int64_t handshake_ms; /* Unix ms; 0: never */
 	uint64_t rx_bytes;
 	uint64_t tx_bytes;
-	uint64_t counter;     /* of its record */
+	uint64_t counter;       /* of its record */
 	const char **endpoints; /* as published */
 	size_t endpoints_count;
 	struct service_info *services;
@@ -50,10 +50,10 @@ struct mesh_info {
 	bool is_administrator;
 	bool is_joining;
 	uint32_t wg_port;
-	uint32_t members_count; /* in the group */
+	uint32_t members_count;   /* in the group */
 	uint32_t reachable_count; /* of them, this host included */
 	uint32_t sessions_count;
-	const char *digest;  /* hex */
+	const char *digest; /* hex */
 	int64_t clock_ahead_ms;
 	const char *problem; /* "" or what is wrong */
 	const char *hint;

@@ -11,7 +11,10 @@ struct arena;
 
 /* Members as circles, sessions and tunnels as lines, state by colour and by shape; a legend.  Texts
  * are escaped.  The result lives in the arena and is terminated. */
-int picture_svg(const struct mesh_info *meshes, size_t count, int64_t now_unix_ms,
-		struct arena *arena, struct bytes *ret) MUST_CHECK;
+int picture_svg(const struct mesh_info *meshes,
+                size_t count,
+                int64_t now_unix_ms,
+                struct arena *arena,
+                struct bytes *ret) MUST_CHECK;
 
 #endif

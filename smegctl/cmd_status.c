@@ -1,0 +1,165 @@
+/*
+ * smegctl status: is all well, and if not, what helps.
+ *
+ * Trouble comes with a hint each and stands with the mesh that it belongs to.
+ */
+#include "smegctl/cmd.h"
+#include "smegctl/json.h"
+#include "smegctl/print.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* From here on clocks are worth a warning; joining fails at CLOCK_OFF_MS. */
+#define CLOCK_WARN_MS (30 * MS_PER_SECOND)
+
+/* More than these are counted, not listed. */
+#define UNREACHABLE_SHOWN 10
+
+static const char *backend_words(const char *backend)
+{
+	if (strcmp(backend, "kernel") == 0)
+		return "WireGuard in the kernel";
+	if (strcmp(backend, "userspace") == 0)
+		return "WireGuard in user space";
+	return "no WireGuard";
+}
+
+static void print_daemon(struct call *c, const struct reply *r)
+{
+	char up[DURATION_BYTES];
+
+	duration_text(r->uptime_ms, up);
+	fprintf(c->out, "smegd %s, up %s, %s, port %" PRIu32 "\n", r->daemon_version, up,
+	        backend_words(r->backend), r->port);
+	if (strcmp(r->backend, "none") == 0) {
+		print_tinted(c, "  ! tunnels are not made: this host only takes part in the gossip",
+		             TINT_WARN);
+		fputs("\n    hint: install wireguard-go, or a kernel with WireGuard\n", c->out);
+	}
+}
+
+static void print_trouble(struct call *c, const char *text, const char *hint)
+{
+	print_tinted(c, text_make(c, "  ! %s", text), TINT_BAD);
+	fputc('\n', c->out);
+	if (hint[0])
+		fprintf(c->out, "    hint: %s\n", hint);
+}
+
+static void print_clock(struct call *c, const struct mesh_info *m)
+{
+	int64_t off = m->clock_ahead_ms < 0 ? -m->clock_ahead_ms : m->clock_ahead_ms;
+	char text[DURATION_BYTES];
+
+	if (off < CLOCK_WARN_MS)
+		return;
+	duration_text(off, text);
+	print_trouble(c,
+	              text_make(c, "this host's clock is %s %s the others'", text,
+	                        m->clock_ahead_ms > 0 ? "behind" : "ahead of"),
+	              "timedatectl set-ntp true");
+}
+
+static bool is_unreachable(const struct member_info *m)
+{
+	return !m->is_self && !m->is_reachable && strcmp(m->standing, "in") == 0;
+}
+
+static void print_members(struct call *c, const struct mesh_info *m, int64_t now_ms)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->members_listed; i++) {
+		const struct member_info *member = &m->members[i];
+
+		if (member->address_clash)
+			print_trouble(c,
+			              text_make(c, "%s has the same address as another member, %s",
+			                        member_name(c, member), member->address),
+			              "let it leave and join with a new key");
+		if (!is_unreachable(member) || ++count > UNREACHABLE_SHOWN)
+			continue;
+		fprintf(c->out, "  - %s (%s) ", member_name(c, member), member->address);
+		print_tinted(c, member_state(c, member, now_ms).text, TINT_BAD);
+		fputc('\n', c->out);
+	}
+	if (count > UNREACHABLE_SHOWN)
+		fprintf(c->out, "  - and %zu more: smegctl list %s\n", count - UNREACHABLE_SHOWN,
+		        m->name);
+}
+
+static void print_mesh(struct call *c, const struct mesh_info *m, int64_t now_ms)
+{
+	bool is_whole = m->reachable_count >= m->members_count;
+
+	fputc('\n', c->out);
+	print_tinted(c, m->name, TINT_BOLD);
+	fprintf(c->out, "%s\n", m->is_joining ? " (joining)" : "");
+	print_fact(c, "mesh", m->id);
+	print_fact(c, "address", m->address);
+	print_fact(
+		c, "device",
+		text_make(c, "%s, port %" PRIu32, m->device[0] ? m->device : "none", m->wg_port));
+	print_fact(c, "role",
+	           text_make(c, "%s%s", m->role, m->is_administrator ? ", administrator" : ""));
+	fprintf(c->out, "  %-9s %" PRIu32 ", ", "members", m->members_count);
+	print_tinted(c, text_make(c, "%" PRIu32 " reachable", m->reachable_count),
+	             is_whole ? TINT_GOOD : TINT_WARN);
+	fprintf(c->out, ", %" PRIu32 " sessions\n", m->sessions_count);
+	if (m->problem[0])
+		print_trouble(c, m->problem, m->hint);
+	print_clock(c, m);
+	print_members(c, m, now_ms);
+}
+
+static json_t *json_status(const struct reply *r)
+{
+	json_t *meshes = json_array();
+
+	for (size_t i = 0; i < r->meshes_count && meshes; i++) {
+		if (json_array_append_new(meshes, json_mesh(&r->meshes[i]))) {
+			json_decref(meshes);
+			meshes = NULL;
+		}
+	}
+	return json_pack("{s:{s:s, s:s, s:I, s:I, s:I}, s:o}", "smegd", "version",
+	                 r->daemon_version, "backend", r->backend, "uptime_ms",
+	                 (json_int_t)r->uptime_ms, "now_ms", (json_int_t)r->now_unix_ms, "port",
+	                 (json_int_t)r->port, "meshes", meshes);
+}
+
+static int run(struct call *c)
+{
+	struct request r = { .kind = REQUEST_STATUS, .mesh = mesh_word(c) };
+	struct reply reply;
+	int err = c->ask(c, &r, &reply);
+
+	if (err)
+		return err;
+	if (c->is_json)
+		return json_print(c, json_status(&reply));
+	print_daemon(c, &reply);
+	for (size_t i = 0; i < reply.meshes_count; i++)
+		print_mesh(c, &reply.meshes[i], reply.now_unix_ms);
+	fflush(c->out);
+	if (reply.meshes_count == 0)
+		fprintf(c->talk, "\nThis host is in no mesh.\n"
+		                 "  hint: smegctl create NAME, or smegctl join TOKEN\n");
+	return 0;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.words = "[MESH]",
+	.words_max = 1,
+	.word_max = LIMIT_NAME_BYTES,
+	.summary = "show how smegd and its meshes are, and what is wrong",
+	.help = "With MESH, or where there is one only, members that cannot be reached are\n"
+		"named.\n"
+		"\n"
+		"With --json: {\"smegd\": {...}, \"meshes\": [...]}; see `smegctl list` for\n"
+		"members.\n",
+	.run = run,
+};
