@@ -34,10 +34,10 @@
 
 #define AUTH_TIMEOUT_MS (5 * MS_PER_SECOND)
 #define REKEY_AFTER_MS (2 * MS_PER_HOUR)
-#define CLOCK_OFF_MS (10 * MS_PER_MINUTE)     /* a joiner's clock may differ by this from ours */
-#define RECORD_AHEAD_MS MS_PER_DAY            /* an entry dated further ahead waits */
-#define LIFE_MS (30 * MS_PER_DAY)             /* default `life` of a mesh */
-#define INVITE_LIFE_MS MS_PER_DAY             /* default expiry of an invite */
-#define COUNTER_BLOCK_MS (10 * MS_PER_MINUTE) /* counters reserved ahead on disk */
+#define CLOCK_OFF_MS (10 * MS_PER_MINUTE) /* a joiner's clock may differ by this from ours */
+#define RECORD_AHEAD_MS MS_PER_DAY        /* an entry dated further ahead waits */
+#define LIFE_MS (30 * MS_PER_DAY)         /* default `life` of a mesh */
+#define INVITE_LIFE_MS MS_PER_DAY         /* default expiry of an invite */
+#define COUNTER_BLOCK_MS MS_PER_SECOND    /* counters reserved ahead on disk */
 
 #endif

@@ -33,15 +33,16 @@ struct settings {
 struct command {
 	enum command_kind kind;
 	uint64_t request; /* comes back in replies; 0 is not used */
-	char mesh[LIMIT_NAME_BYTES + 1]; /* local name or mesh id; create: the name; join: "" or name */
-	struct settings settings;        /* create, join, set */
-	struct bytes token;              /* join: its text */
-	enum role role;                  /* invite: what it allows; join: 0 or what is wished */
-	uint32_t uses;                   /* invite; 0: uncounted */
-	int64_t expires_in_ms;           /* invite */
-	bool may_bridge;                 /* invite */
-	bool has_for_key;                /* invite --for */
-	struct key for_key;              /* Ed25519 */
+	char mesh[LIMIT_NAME_BYTES +
+	          1];             /* local name or mesh id; create: the name; join: "" or name */
+	struct settings settings; /* create, join, set */
+	struct bytes token;       /* join: its text */
+	enum role role;           /* invite: what it allows; join: 0 or what is wished */
+	uint32_t uses;            /* invite; 0: uncounted */
+	int64_t expires_in_ms;    /* invite */
+	bool may_bridge;          /* invite */
+	bool has_for_key;         /* invite --for */
+	struct key for_key;       /* Ed25519 */
 };
 
 /* The end of a command. */
@@ -50,13 +51,13 @@ struct command_result {
 	struct diag diag; /* words, when err != 0 */
 	char mesh_id[MESH_ID_BYTES];
 	char mesh_name[LIMIT_NAME_BYTES + 1];
-	struct addr address;                /* this host's locator */
+	struct addr address; /* this host's locator */
 	char device[DEVICE_NAME_BYTES];
-	struct key key;                     /* key: Ed25519; create, join: X25519 of this member */
-	size_t members;                     /* in the group */
-	int64_t expires_ms;                 /* create, invite: of the token, Unix ms */
+	struct key key;     /* key: Ed25519; create, join: X25519 of this member */
+	size_t members;     /* in the group */
+	int64_t expires_ms; /* create, invite: of the token, Unix ms */
 	uint32_t uses;
-	char token[TOKEN_TEXT_BYTES];       /* create, invite; secret */
+	char token[TOKEN_TEXT_BYTES]; /* create, invite; secret */
 };
 
 /* Something to show while a command runs. */

@@ -58,9 +58,9 @@ struct effect {
 		struct {
 			uint64_t dial; /* chosen by the node */
 			char mesh[MESH_ID_BYTES];
-			struct key peer;     /* X25519 that must answer */
-			struct hostport at;  /* a name is looked up by the shell */
-			bool as_joiner;      /* prove `invite` in the first message */
+			struct key peer;    /* X25519 that must answer */
+			struct hostport at; /* a name is looked up by the shell */
+			bool as_joiner;     /* prove `invite` in the first message */
 		} dial;
 		uint64_t session; /* close */
 		struct {

@@ -20,19 +20,19 @@ enum event_kind {
 	EV_SESSION_DOWN,
 	EV_DIAL_FAILED, /* before a session came of it */
 	EV_MESSAGE,
-	EV_DEVICE,      /* answer to FX_READ_DEVICE */
-	EV_APPLIED,     /* answer to FX_APPLY */
-	EV_NEWS,        /* the kernel says that something changed: look again */
-	EV_ADDRESSES,   /* answer to FX_READ_ADDRESSES, and on every change */
+	EV_DEVICE,    /* answer to FX_READ_DEVICE */
+	EV_APPLIED,   /* answer to FX_APPLY */
+	EV_NEWS,      /* the kernel says that something changed: look again */
+	EV_ADDRESSES, /* answer to FX_READ_ADDRESSES, and on every change */
 };
 
 struct session_up {
 	uint64_t session;
 	uint64_t dial; /* of FX_DIAL; 0: the other side dialled */
 	char mesh[MESH_ID_BYTES];
-	struct key peer;       /* X25519, authenticated */
-	bool as_joiner;        /* it holds an invite and is no member (yet); see `joiner` */
-	struct key joiner;     /* Ed25519, if as_joiner */
+	struct key peer;   /* X25519, authenticated */
+	bool as_joiner;    /* it holds an invite and is no member (yet); see `joiner` */
+	struct key joiner; /* Ed25519, if as_joiner */
 	struct endpoint remote;
 	int64_t clock_ahead_ms; /* its wall clock less ours, within half a round trip */
 };
@@ -51,8 +51,9 @@ struct event {
 		} session_down;
 		struct {
 			uint64_t dial;
-			int err; /* ERR_NAME_UNKNOWN, ERR_REFUSED, ERR_CONNECT_TIMEOUT, ERR_UNREACHABLE,
-			            ERR_NO_ANSWER, or what the other side told (ERR_EXPIRED, …) */
+			int err; /* ERR_NAME_UNKNOWN, ERR_REFUSED, ERR_CONNECT_TIMEOUT,
+			            ERR_UNREACHABLE, ERR_NO_ANSWER, or what the other side told
+			            (ERR_EXPIRED, …) */
 		} dial_failed;
 		struct {
 			uint64_t session;

@@ -8,19 +8,19 @@
 #include "base/addr.h"
 #include "base/key.h"
 
-#define DEVICE_NAME_BYTES 16     /* IFNAMSIZ */
-#define ROUTE_PROTOCOL_SMEG 188  /* rtm_protocol of every route that is ours */
+#define DEVICE_NAME_BYTES 16    /* IFNAMSIZ */
+#define ROUTE_PROTOCOL_SMEG 188 /* rtm_protocol of every route that is ours */
 #define DEVICE_MTU_DEFAULT 1420
 
 struct wg_peer {
 	struct key key;
 	bool has_endpoint;
 	struct endpoint endpoint;
-	uint16_t keepalive_s;    /* 0: off */
-	struct prefix *allowed;  /* ascending (prefix_compare), none twice */
+	uint16_t keepalive_s;   /* 0: off */
+	struct prefix *allowed; /* ascending (prefix_compare), none twice */
 	size_t allowed_count;
 	/* Only in what was read: */
-	int64_t handshake_ms;    /* Unix ms of the last handshake; 0: never */
+	int64_t handshake_ms; /* Unix ms of the last handshake; 0: never */
 	uint64_t rx_bytes;
 	uint64_t tx_bytes;
 };
@@ -38,31 +38,32 @@ struct route {
 /* A device, wanted or read. */
 struct device {
 	char name[DEVICE_NAME_BYTES];
-	bool exists;       /* read: there is a link of this name and WireGuard answers for it */
-	bool foreign;      /* read: a link of this name is there, but it is not a WireGuard device */
+	bool exists;  /* read: there is a link of this name and WireGuard answers for it */
+	bool foreign; /* read: a link of this name is there, but it is not a WireGuard device */
 	bool up;
 	uint32_t mtu;
 	bool has_private_key;
 	uint8_t private_key[KEY_BYTES];
 	uint16_t listen_port;
-	struct wg_peer *peers;     /* ascending by key */
+	struct wg_peer *peers; /* ascending by key */
 	size_t peers_count;
 	struct address *addresses; /* read: all of the link, but link-local ones */
 	size_t addresses_count;
-	struct route *routes;      /* read: only those over this link with ROUTE_PROTOCOL_SMEG */
+	struct route *routes; /* read: only those over this link with ROUTE_PROTOCOL_SMEG */
 	size_t routes_count;
 };
 
 enum op_kind {
-	OP_LINK_ADD,    /* make the device (address generation off, so no link-local address) */
+	OP_LINK_ADD, /* make the device (address generation off, so no link-local address) */
 	OP_LINK_DEL,
-	OP_LINK_MTU,    /* mtu */
+	OP_LINK_MTU, /* mtu */
 	OP_LINK_UP,
 	OP_DEVICE_KEY,  /* private_key */
 	OP_DEVICE_PORT, /* port */
 	OP_PEER_SET,    /* peer; see the flags below */
 	OP_PEER_DEL,    /* peer.key */
-	OP_ADDRESS_ADD, /* address; without duplicate detection, without the kernel's prefix route */
+	OP_ADDRESS_ADD, /* address; without duplicate detection, without the kernel's prefix route
+	                 */
 	OP_ADDRESS_DEL,
 	OP_ROUTE_ADD, /* route, over the device, protocol ROUTE_PROTOCOL_SMEG */
 	OP_ROUTE_DEL,
@@ -77,7 +78,7 @@ struct op {
 	struct route route;
 	struct {
 		struct key key;
-		bool create;          /* else it must exist: never brings back a peer that is gone */
+		bool create; /* else it must exist: never brings back a peer that is gone */
 		bool set_endpoint;
 		struct endpoint endpoint;
 		bool set_keepalive;

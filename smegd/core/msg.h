@@ -57,23 +57,27 @@ struct msg {
 			size_t count;
 		} want;
 		struct {
-			uint64_t request; /* chosen by the asker, per session */
+			uint64_t request;    /* chosen by the asker, per session */
 			struct bytes invite; /* signed limits, raw */
 			struct key joiner;   /* Ed25519 */
 			struct signature proof;
-			uint8_t hops; /* relays so far; at most 4 */
+			uint8_t hops;      /* relays so far; at most 4 */
 			struct key issuer; /* X25519 of whom to ask */
 		} redeem;
 		struct {
 			uint64_t request;
-			int err;                /* 0: admitted */
-			struct bytes *stmts;    /* appointments and the admission */
+			int err;             /* 0: admitted */
+			struct bytes *stmts; /* appointments and the admission */
 			size_t count;
 		} redeemed;
 	} u;
 };
 
 /* Control goes before bulk on a link. */
-enum lane { LANE_CONTROL = 0, LANE_BULK = 1, LANE__COUNT };
+enum lane {
+	LANE_CONTROL = 0,
+	LANE_BULK = 1,
+	LANE__COUNT
+};
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * The node: one daemon's part in all its meshes, as a pure state machine.
  *
- * Order of calls: node_new(), an EV_RESTORE per stored row, EV_START, then anything; node_deadline()
- * after every step says when an EV_TICK is due.
+ * Order of calls: node_new(), an EV_RESTORE per stored row, EV_START, then anything;
+ * node_deadline() after every step says when an EV_TICK is due.
  */
 #ifndef SMEG_SMEGD_CORE_NODE_H
 #define SMEG_SMEGD_CORE_NODE_H
@@ -15,20 +15,20 @@
 struct node;
 
 struct node_options {
-	const struct mem *mem;           /* borrowed */
-	uint8_t seed[RNG_SEED_BYTES];    /* from the operating system; keys are drawn from it */
-	uint16_t gossip_port;            /* TCP port on which this daemon listens */
-	uint16_t wg_port;                /* UDP port of the first mesh; further ones count up */
-	char device_prefix[8];           /* devices are PREFIX-NAME; "smeg" */
-	bool no_devices;                 /* backend none: plan nothing */
-	uint32_t mtu;                    /* 0: DEVICE_MTU_DEFAULT */
-	uint16_t keepalive_s;            /* persistent keepalive to peers; 0: off */
+	const struct mem *mem;            /* borrowed */
+	uint8_t seed[RNG_SEED_BYTES];     /* from the operating system; keys are drawn from it */
+	uint16_t gossip_port;             /* TCP port on which this daemon listens */
+	uint16_t wg_port;                 /* UDP port of the first mesh; further ones count up */
+	char device_prefix[8];            /* devices are PREFIX-NAME; "smeg" */
+	bool no_devices;                  /* backend none: plan nothing */
+	uint32_t mtu;                     /* 0: DEVICE_MTU_DEFAULT */
+	uint16_t keepalive_s;             /* persistent keepalive to peers; 0: off */
 	char alias[LIMIT_NAME_BYTES + 1]; /* default alias in new meshes; may be empty */
 	struct hostport places[LIMIT_ENDPOINTS]; /* default --endpoint; count 0: interfaces */
 	size_t places_count;
-	int64_t repair_interval_ms;      /* digest with a random neighbour; 0: 3000 */
-	int64_t poll_interval_ms;        /* read the devices; 0: 10 000 */
-	unsigned neighbours;             /* sessions each member seeks to hold; 0: 5 */
+	int64_t repair_interval_ms; /* digest with a random neighbour; 0: 3000 */
+	int64_t poll_interval_ms;   /* read the devices; 0: 10 000 */
+	unsigned neighbours;        /* sessions each member seeks to hold; 0: 5 */
 };
 
 int node_new(const struct node_options *options, struct node **ret) MUST_CHECK;
@@ -40,8 +40,8 @@ void node_free(struct node *n); /* wipes keys; NULL is fine */
  * ev   borrowed; nothing in it is kept.
  * out  emptied first; valid until the next step.
  *
- * Returns 0 or -ENOMEM (then the node may only be freed), or from EV_RESTORE an error for a row that
- * makes no sense (ERR_VERSION, ERR_MALFORMED: the store is newer or damaged).
+ * Returns 0 or -ENOMEM (then the node may only be freed), or from EV_RESTORE an error for a row
+ * that makes no sense (ERR_VERSION, ERR_MALFORMED: the store is newer or damaged).
  */
 int node_step(struct node *n, const struct event *ev, struct effects *out) MUST_CHECK;
 
@@ -54,9 +54,9 @@ int64_t node_deadline(const struct node *n);
 struct identity {
 	char mesh[MESH_ID_BYTES];
 	struct key mesh_public;
-	const struct keypair *pair;          /* borrowed until the next step */
-	const struct invite *invite;         /* while joining with an invite, else NULL */
-	const struct keypair *invite_pair;   /* the same */
+	const struct keypair *pair;        /* borrowed until the next step */
+	const struct invite *invite;       /* while joining with an invite, else NULL */
+	const struct keypair *invite_pair; /* the same */
 };
 
 size_t node_identities(const struct node *n, struct identity *out, size_t cap);
@@ -64,11 +64,11 @@ size_t node_identities(const struct node *n, struct identity *out, size_t cap);
 /* The first message of somebody who dialled us, opened and authenticated as holder of `peer`. */
 struct hello {
 	char mesh[MESH_ID_BYTES];
-	struct key peer;        /* X25519 */
-	uint64_t timestamp_ms;  /* of its clock; must exceed the last of this key */
+	struct key peer;       /* X25519 */
+	uint64_t timestamp_ms; /* of its clock; must exceed the last of this key */
 	bool has_invite;
-	struct bytes invite;    /* raw signed limits */
-	struct key joiner;      /* Ed25519; its X25519 form is `peer` */
+	struct bytes invite; /* raw signed limits */
+	struct key joiner;   /* Ed25519; its X25519 form is `peer` */
 	struct signature proof;
 };
 

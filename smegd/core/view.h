@@ -13,41 +13,41 @@ struct mesh_view {
 	char id[MESH_ID_BYTES];
 	const char *name;
 	const char *device;
-	struct key self;         /* X25519 */
-	struct addr address;     /* locator of this host */
-	struct prefix prefix;    /* the mesh's /64 */
+	struct key self;      /* X25519 */
+	struct addr address;  /* locator of this host */
+	struct prefix prefix; /* the mesh's /64 */
 	enum role role;
 	bool is_administrator;
-	bool is_joining;         /* a join is under way */
+	bool is_joining; /* a join is under way */
 	uint16_t wg_port;
-	size_t members;          /* in the group, this host included */
-	size_t known;            /* entries altogether */
+	size_t members; /* in the group, this host included */
+	size_t known;   /* entries altogether */
 	size_t sessions;
 	uint8_t digest[DIGEST_BYTES];
-	int64_t clock_ahead_ms;  /* median of the sessions' clocks less ours */
-	const char *problem;     /* "" or words about what is wrong with the device, for status */
+	int64_t clock_ahead_ms; /* median of the sessions' clocks less ours */
+	const char *problem;    /* "" or words about what is wrong with the device, for status */
 	const char *problem_hint;
 };
 
 struct member_view {
-	struct key key;            /* X25519 */
-	struct key subject;        /* Ed25519 */
+	struct key key;     /* X25519 */
+	struct key subject; /* Ed25519 */
 	enum standing standing;
 	enum role role;
 	bool is_self;
 	bool is_administrator;
 	bool has_record;
-	struct record record;      /* if has_record; borrowed bytes */
-	struct addr address;       /* locator */
-	bool locator_clash;        /* somebody admitted earlier has the same; not rendered */
+	struct record record; /* if has_record; borrowed bytes */
+	struct addr address;  /* locator */
+	bool locator_clash;   /* somebody admitted earlier has the same; not rendered */
 	bool has_session;
-	struct endpoint remote;    /* of the session */
-	bool is_reachable;         /* session, or fresh handshake, or heard of lately */
-	int64_t changed_mono_ms;   /* when is_reachable last changed */
-	bool has_tunnel;           /* rendered as a WireGuard peer and found in the device */
-	struct endpoint endpoint;  /* of the tunnel, as WireGuard has it */
+	struct endpoint remote;   /* of the session */
+	bool is_reachable;        /* session, or fresh handshake, or heard of lately */
+	int64_t changed_mono_ms;  /* when is_reachable last changed */
+	bool has_tunnel;          /* rendered as a WireGuard peer and found in the device */
+	struct endpoint endpoint; /* of the tunnel, as WireGuard has it */
 	bool has_endpoint;
-	int64_t handshake_ms;      /* Unix ms; 0: never */
+	int64_t handshake_ms; /* Unix ms; 0: never */
 	uint64_t rx_bytes;
 	uint64_t tx_bytes;
 };
@@ -59,7 +59,9 @@ bool node_mesh_view(const struct node *n, size_t index, struct mesh_view *ret);
 bool node_mesh_find(const struct node *n, const char *name, struct mesh_view *ret);
 
 /* Members in key order: the first whose key is greater than `after` (NULL: the first of all). */
-bool node_member_next(const struct node *n, const char *mesh_id, const struct key *after,
-		      struct member_view *ret);
+bool node_member_next(const struct node *n,
+                      const char *mesh_id,
+                      const struct key *after,
+                      struct member_view *ret);
 
 #endif

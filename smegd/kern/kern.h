@@ -3,8 +3,8 @@
  *
  * Three implementations: kernel WireGuard (generic netlink), userspace WireGuard (starts
  * wireguard-go, speaks its socket; link, addresses and routes by rtnetlink all the same), and none.
- * The simulator has a fourth.  A backend translates and reports; it decides nothing, keeps no copy of
- * what it wrote, and never touches what an operation does not name.
+ * The simulator has a fourth.  A backend translates and reports; it decides nothing, keeps no copy
+ * of what it wrote, and never touches what an operation does not name.
  */
 #ifndef SMEG_SMEGD_KERN_KERN_H
 #define SMEG_SMEGD_KERN_KERN_H
@@ -13,13 +13,18 @@
 #include "base/mem.h"
 #include "smegd/core/model.h"
 
-enum backend { BACKEND_AUTO, BACKEND_KERNEL, BACKEND_USERSPACE, BACKEND_NONE };
+enum backend {
+	BACKEND_AUTO,
+	BACKEND_KERNEL,
+	BACKEND_USERSPACE,
+	BACKEND_NONE
+};
 
 /* What has changed since the last look; several changes may be folded into one. */
 struct kern_news {
-	bool addresses_changed;         /* of interfaces that are not ours */
-	bool devices_changed;           /* a link, address or route of a device whose name was read
-	                                   or applied here was changed, by whomever */
+	bool addresses_changed; /* of interfaces that are not ours */
+	bool devices_changed;   /* a link, address or route of a device whose name was read
+	                           or applied here was changed, by whomever */
 };
 
 struct kern;
@@ -28,19 +33,27 @@ struct kern_vtable {
 	const char *name; /* "kernel", "userspace", "none" */
 	/*
 	 * Read one device.  A missing one is no error: exists = false.  Arrays live in `arena`.
-	 * Reads peers in as many parts as the kernel sends, and starts over when it was interrupted.
+	 * Reads peers in as many parts as the kernel sends, and starts over when it was
+	 * interrupted.
 	 */
 	int (*read)(struct kern *k, const char *name, struct arena *arena, struct device *ret);
 	/*
-	 * Carry out ops in order.  Stops at the first that fails: its index in *ret_failed, words in
-	 * `diag`.  -EEXIST of an add and absence of what is deleted are success.
+	 * Carry out ops in order.  Stops at the first that fails: its index in *ret_failed, words
+	 * in `diag`.  -EEXIST of an add and absence of what is deleted are success.
 	 */
-	int (*apply)(struct kern *k, const char *name, const struct plan *plan, size_t *ret_failed,
-		     struct diag *diag);
+	int (*apply)(struct kern *k,
+	             const char *name,
+	             const struct plan *plan,
+	             size_t *ret_failed,
+	             struct diag *diag);
 	/* Global unicast addresses of interfaces that are up, not loopback, and none of ours. */
-	int (*addresses)(struct kern *k, struct arena *arena, struct own_address **ret, size_t *count);
+	int (*addresses)(struct kern *k,
+	                 struct arena *arena,
+	                 struct own_address **ret,
+	                 size_t *count);
 	int (*watch_fd)(struct kern *k); /* poll for reading; -1: none */
-	int (*watch_read)(struct kern *k, struct kern_news *ret); /* drain; an overrun is all news */
+	int (*watch_read)(struct kern *k,
+	                  struct kern_news *ret); /* drain; an overrun is all news */
 	void (*free)(struct kern *k);
 };
 

@@ -59,24 +59,39 @@ void hub_free(struct hub *h); /* wipes keys; NULL is fine */
 /* All of these return 0 or -ENOMEM; nothing from outside is an error. */
 
 /* A stranger's link was accepted.  `link` is new. */
-int hub_accepted(struct hub *h, uint64_t link, const struct endpoint *remote, struct instant now,
-		 struct hub_outputs *out) MUST_CHECK;
+int hub_accepted(struct hub *h,
+                 uint64_t link,
+                 const struct endpoint *remote,
+                 struct instant now,
+                 struct hub_outputs *out) MUST_CHECK;
 
 /* An FX_DIAL is on its way over `link` (effect borrowed). */
-int hub_dial(struct hub *h, uint64_t link, const struct effect *dial, struct instant now,
-	     struct hub_outputs *out) MUST_CHECK;
+int hub_dial(struct hub *h,
+             uint64_t link,
+             const struct effect *dial,
+             struct instant now,
+             struct hub_outputs *out) MUST_CHECK;
 
 /* A dialled link is connected: the first message leaves. */
-int hub_connected(struct hub *h, uint64_t link, const struct endpoint *remote, struct instant now,
-		  struct hub_outputs *out) MUST_CHECK;
+int hub_connected(struct hub *h,
+                  uint64_t link,
+                  const struct endpoint *remote,
+                  struct instant now,
+                  struct hub_outputs *out) MUST_CHECK;
 
 /* Bytes as they come, in any portions. */
-int hub_bytes(struct hub *h, uint64_t link, struct bytes bytes, struct instant now,
-	      struct hub_outputs *out) MUST_CHECK;
+int hub_bytes(struct hub *h,
+              uint64_t link,
+              struct bytes bytes,
+              struct instant now,
+              struct hub_outputs *out) MUST_CHECK;
 
 /* A link is gone (closed by the other side, broken, could not connect, queue overflow). */
-int hub_link_down(struct hub *h, uint64_t link, int err, struct instant now,
-		  struct hub_outputs *out) MUST_CHECK;
+int hub_link_down(struct hub *h,
+                  uint64_t link,
+                  int err,
+                  struct instant now,
+                  struct hub_outputs *out) MUST_CHECK;
 
 /* The node's FX_SEND and FX_CLOSE.  A session that is gone already is ignored. */
 int hub_send(struct hub *h, const struct effect *send, struct instant now, struct hub_outputs *out)
@@ -90,11 +105,11 @@ int64_t hub_deadline(const struct hub *h);
 
 /* What the hub counted, for status and tests. */
 struct hub_counters {
-	uint64_t hellos;          /* first messages received */
-	uint64_t hellos_refused;  /* of them, without an answer */
-	uint64_t hellos_limited;  /* dropped by the rate limit before any public-key work */
-	uint64_t frames_bad;      /* sessions closed for bytes that do not open or parse */
-	uint64_t key_operations;  /* X25519 computations made for strangers */
+	uint64_t hellos;         /* first messages received */
+	uint64_t hellos_refused; /* of them, without an answer */
+	uint64_t hellos_limited; /* dropped by the rate limit before any public-key work */
+	uint64_t frames_bad;     /* sessions closed for bytes that do not open or parse */
+	uint64_t key_operations; /* X25519 computations made for strangers */
 };
 void hub_count(const struct hub *h, struct hub_counters *ret);
 

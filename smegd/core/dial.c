@@ -1,0 +1,339 @@
+/*
+ * Sessions and dialling: who is connected, whom to try again and when.
+ *
+ * A member is dialled at its places one after the other; when all have failed it counts as
+ * unreachable, and is tried again after a pause that doubles from half a second to half a minute,
+ * with jitter, for ever.  Unreachable is local and changes nothing but what people see and when we
+ * dial: no entry is ever touched for it.
+ *
+ * The hub keeps one session per pair; for a moment there may be two, and the newer is used.
+ */
+#include "smegd/core/node_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct session *session_by_id(const struct node *n, uint64_t id)
+{
+	uint8_t key[8];
+	struct map_node *node;
+
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(id >> (56 - 8 * i));
+	node = map_find(&n->sessions, key);
+	return node ? container_of(node, struct session, node) : NULL;
+}
+
+/* --- places --------------------------------------------------------------------------------- */
+
+static bool is_on_link(const struct node *n, const struct addr *a)
+{
+	for (size_t i = 0; i < n->addresses_count; i++) {
+		struct prefix p;
+
+		prefix_make(&p, &n->addresses[i].addr, n->addresses[i].bits);
+		if (prefix_contains(&p, a))
+			return true;
+	}
+	return false;
+}
+
+static bool has_family(const struct node *n, const struct addr *a)
+{
+	for (size_t i = 0; i < n->addresses_count; i++)
+		if (addr_is_v4(&n->addresses[i].addr) == addr_is_v4(a))
+			return true;
+	return n->addresses_count == 0;
+}
+
+/* What the operator named comes first, then what is near, then what we have an address for. */
+static unsigned rank_place(const struct node *n, const struct place *p)
+{
+	if (p->kind == PLACE_GIVEN || p->kind == PLACE_NAME)
+		return 0;
+	if (is_on_link(n, &p->addr))
+		return 1;
+	return has_family(n, &p->addr) ? 2 : 3;
+}
+
+/* The places of a record in the order in which to try them; `out` holds LIMIT_ENDPOINTS. */
+size_t dial_order(const struct node *n, const struct record *r, struct place *out)
+{
+	size_t count = 0;
+
+	for (unsigned rank = 0; rank < 4; rank++)
+		for (size_t i = 0; i < r->places_count; i++)
+			if (rank_place(n, &r->places[i]) == rank)
+				out[count++] = r->places[i];
+	return count;
+}
+
+static void place_host(const struct place *p, struct hostport *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->port = p->gossip_port;
+	if (p->kind == PLACE_NAME)
+		memcpy(ret->host, p->name.at, MIN_OF(p->name.count, sizeof(ret->host) - 1));
+	else
+		addr_text(&p->addr, ret->host);
+}
+
+/* Where the peer may be dialled; at most LIMIT_ENDPOINTS + 1. */
+static size_t list_hosts(const struct peer *p, struct hostport *out)
+{
+	const struct entry *e = set_find(p->mesh->set, &p->key);
+	struct place places[LIMIT_ENDPOINTS];
+	struct record r;
+	size_t count = 0;
+
+	if (e && e->record) {
+		size_t ordered;
+
+		record_read(e->record, &r);
+		ordered = dial_order(p->mesh->owner, &r, places);
+		for (size_t i = 0; i < ordered; i++)
+			if (places[i].gossip_port)
+				place_host(&places[i], &out[count++]);
+	}
+	if (p->known.port)
+		out[count++] = p->known;
+	return count;
+}
+
+/* --- dialling ------------------------------------------------------------------------------- */
+
+static void set_unreachable(struct step *st, struct peer *p, bool unreachable)
+{
+	p->is_doubtful = false;
+	if (p->is_unreachable == unreachable)
+		return;
+	p->is_unreachable = unreachable;
+	p->changed_ms = st->now.mono_ms;
+}
+
+static void back_off(struct step *st, struct peer *p)
+{
+	p->backoff_ms = p->backoff_ms ? MIN_OF(2 * p->backoff_ms, DIAL_BACKOFF_MAX_MS)
+	                              : DIAL_BACKOFF_FIRST_MS;
+	p->dial_again_ms = st->now.mono_ms + rng_jitter(&st->n->rng, p->backoff_ms, 25);
+	p->place = 0;
+	set_unreachable(st, p, true);
+}
+
+void dial_peer(struct step *st, struct peer *p)
+{
+	struct hostport hosts[LIMIT_ENDPOINTS + 1];
+	size_t count = list_hosts(p, hosts);
+	struct effect *e;
+
+	if (p->place >= count) {
+		back_off(st, p);
+		return;
+	}
+	p->dial = ++st->n->next_dial;
+	p->dial_started_ms = st->now.mono_ms;
+	e = step_fx(st, FX_DIAL);
+	e->u.dial.dial = p->dial;
+	memcpy(e->u.dial.mesh, p->mesh->id, sizeof(e->u.dial.mesh));
+	e->u.dial.peer = p->key;
+	e->u.dial.at = hosts[p->place];
+}
+
+static void try_next(struct step *st, struct peer *p, int err)
+{
+	struct hostport hosts[LIMIT_ENDPOINTS + 1];
+
+	p->dial = 0;
+	if (p->session)
+		return;
+	step_trace(st, TRACE_DIAL_FAILED, p->mesh, &p->key, err);
+	p->place++;
+	if (p->place < list_hosts(p, hosts))
+		dial_peer(st, p);
+	else
+		back_off(st, p);
+}
+
+void dial_failed(struct step *st, uint64_t dial, int err)
+{
+	struct mesh *m;
+
+	if (!dial || join_owns_dial(st, dial, err))
+		return;
+	mesh_for_each(m, st->n)
+	{
+		struct map_node *pos;
+
+		map_for_each(pos, &m->peers) {
+			struct peer *p = container_of(pos, struct peer, node);
+
+			if (p->dial == dial) {
+				try_next(st, p, err);
+				return;
+			}
+		}
+	}
+}
+
+/* A shell that never answers must not silence a member for ever. */
+void dial_tick(struct step *st, struct mesh *m)
+{
+	struct map_node *pos;
+
+	map_for_each(pos, &m->peers) {
+		struct peer *p = container_of(pos, struct peer, node);
+
+		if (p->dial && st->now.mono_ms - p->dial_started_ms > DIAL_TIMEOUT_MS)
+			try_next(st, p, ERR_TIMED_OUT);
+	}
+}
+
+/* --- sessions ------------------------------------------------------------------------------- */
+
+static struct session *add_session(struct step *st, struct mesh *m, const struct session_up *up)
+{
+	struct session *s = mem_zalloc(st->n->mem, sizeof(*s));
+
+	if (!s) {
+		step_fail(st, -ENOMEM);
+		return NULL;
+	}
+	s->id = up->session;
+	for (size_t i = 0; i < sizeof(s->id_key); i++)
+		s->id_key[i] = (uint8_t)(s->id >> (56 - 8 * i));
+	s->mesh = m;
+	s->dialled = up->dial != 0;
+	s->as_joiner = up->as_joiner;
+	s->joiner = up->joiner;
+	s->remote = up->remote;
+	s->clock_ahead_ms = up->clock_ahead_ms;
+	s->since_ms = s->heard_ms = st->now.mono_ms;
+	map_insert(&st->n->sessions, &s->node, s->id_key);
+	return s;
+}
+
+static void refuse(struct step *st, uint64_t session)
+{
+	step_fx(st, FX_CLOSE)->u.session = session;
+}
+
+static void adopt(struct step *st, struct session *s, const struct session_up *up)
+{
+	struct peer *p = mesh_peer_make(st, s->mesh, &up->peer);
+
+	if (!p) { /* out of memory, over the limit, or our own key */
+		step_close(st, s);
+		return;
+	}
+	s->peer = p;
+	p->session = s;
+	p->backoff_ms = 0;
+	p->place = 0;
+	if (p->dial == up->dial)
+		p->dial = 0;
+	set_unreachable(st, p, false);
+	s->mesh->sessions_count++;
+	step_trace(st, TRACE_SESSION_UP, s->mesh, &p->key, 0);
+	gossip_session_up(st, s);
+	redeem_session_up(st, s);
+}
+
+static void warn_clock(struct step *st, const struct session *s)
+{
+	struct effect *e;
+
+	if (s->clock_ahead_ms < CLOCK_OFF_MS && s->clock_ahead_ms > -CLOCK_OFF_MS)
+		return;
+	e = step_fx(st, FX_TRACE);
+	e->u.trace.kind = TRACE_CLOCK_OFF;
+	memcpy(e->u.trace.mesh, s->mesh->id, sizeof(e->u.trace.mesh));
+	e->u.trace.number = (uint64_t)s->clock_ahead_ms;
+}
+
+void dial_session_up(struct step *st, const struct session_up *up)
+{
+	struct mesh *m = mesh_by_id(st->n, up->mesh);
+	struct session *s;
+	bool is_ours;
+
+	if (!m || m->state == MESH_LEFT || session_by_id(st->n, up->session)) {
+		refuse(st, up->session);
+		return;
+	}
+	is_ours = m->joining && up->dial && m->joining->dial == up->dial;
+	if (m->state != MESH_ACTIVE && !is_ours) {
+		refuse(st, up->session);
+		return;
+	}
+	s = add_session(st, m, up);
+	if (!s)
+		return;
+	warn_clock(st, s);
+	if (is_ours) {
+		s->as_joiner = true;
+		join_session_up(st, s);
+	} else if (!s->as_joiner) {
+		adopt(st, s, up);
+	}
+}
+
+/* Is there a second session with this peer, from the moment in which both had dialled? */
+static struct session *other_session(const struct node *n, const struct peer *p)
+{
+	struct map_node *pos;
+
+	map_for_each(pos, &n->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		if (s->peer == p && !s->is_closing)
+			return s;
+	}
+	return NULL;
+}
+
+static void peer_lost(struct step *st, struct peer *p, const struct session *s)
+{
+	if (p->session != s)
+		return;
+	p->session = other_session(st->n, p);
+	if (p->session)
+		return;
+	p->place = 0;
+	p->dial_again_ms = st->now.mono_ms + (int64_t)rng_below(&st->n->rng, 200);
+	p->mesh->maintain_ms = MIN_OF(p->mesh->maintain_ms, p->dial_again_ms);
+	if (!s->said_bye && !s->is_closing)
+		p->is_doubtful = true;
+}
+
+void dial_session_down(struct step *st, uint64_t session, int err)
+{
+	struct session *s = session_by_id(st->n, session);
+
+	if (!s)
+		return;
+	if (err == ERR_TIMED_OUT) /* our own finding, not the hub's news */
+		step_fx(st, FX_CLOSE)->u.session = s->id;
+	map_remove(&st->n->sessions, &s->node);
+	if (s->peer) {
+		s->mesh->sessions_count--;
+		step_trace(st, TRACE_SESSION_DOWN, s->mesh, &s->peer->key, err);
+		peer_lost(st, s->peer, s);
+	} else {
+		join_session_down(st, s->mesh, s->id);
+	}
+	mem_free(st->n->mem, s);
+}
+
+void dial_sweep(struct step *st)
+{
+	struct map_node *pos;
+	struct map_node *tmp;
+
+	map_for_each_safe(pos, tmp, &st->n->sessions)
+	{
+		struct session *s = container_of(pos, struct session, node);
+
+		if (s->is_closing)
+			dial_session_down(st, s->id, 0);
+	}
+}

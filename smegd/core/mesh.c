@@ -1,0 +1,340 @@
+/*
+ * One mesh of this daemon: its life, its members' soft state, and the single way in which
+ * statements enter its set.
+ *
+ * mesh_offer() is the one door: whatever moves a register up is stored (durably if it is ours, and
+ * then before it is told), told to the neighbours at the end of the step, and followed up here. The
+ * set decides what is true; this file only reacts.
+ *
+ * An own record that others hold with a greater counter than ours means that this host was restored
+ * from a backup: its counter is adopted, and the present settings are signed above it.  A prune of
+ * this host is refuted in the same way.  An expel is final: the mesh is left.
+ */
+#include "smegd/core/node_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct mesh *mesh_by_id(const struct node *n, const char *id)
+{
+	struct mesh *m;
+
+	mesh_for_each(m, n) if (strcmp(m->id, id) == 0) return m;
+	return NULL;
+}
+
+struct mesh *mesh_by_name(const struct node *n, const char *name)
+{
+	struct mesh *m;
+
+	mesh_for_each(m, n) if (m->state != MESH_LEFT &&
+	                        (strcmp(m->name, name) == 0 || strcmp(m->id, name) == 0)) return m;
+	return NULL;
+}
+
+bool mesh_is_running(const struct mesh *m)
+{
+	return m->state == MESH_ACTIVE;
+}
+
+static int make_set(const struct node *n, struct mesh *m)
+{
+	const struct set_options options = {
+		.mem = n->mem,
+		.mesh_public = m->mesh_public,
+		.life_ms = m->life_ms,
+		.members_max = LIMIT_MEMBERS,
+	};
+
+	return set_new(&options, &m->set);
+}
+
+struct mesh *mesh_new(struct step *st, const struct key *mesh_public, const char *name)
+{
+	struct node *n = st->n;
+	struct mesh *m = mem_zalloc(n->mem, sizeof(*m));
+
+	if (!m) {
+		step_fail(st, -ENOMEM);
+		return NULL;
+	}
+	m->owner = n;
+	m->state = MESH_PREPARING;
+	m->mesh_public = *mesh_public;
+	m->life_ms = LIFE_MS;
+	m->role = ROLE_PEER;
+	m->publish_ms = TIME_NEVER;
+	m->age_ms = st->now.mono_ms + AGE_INTERVAL_MS;
+	m->settings.has_alias = m->settings.has_description = m->settings.has_places = true;
+	mesh_id_of(mesh_public, m->id);
+	memcpy(m->name, name, strlen(name) + 1);
+	place_device(n->options.device_prefix, name, m->id, m->tunnel.name);
+	map_init(&m->peers, KEY_BYTES);
+	map_init(&m->issued, INVITE_ID_BYTES);
+	list_init(&m->relays);
+	if (make_set(n, m)) {
+		mem_free(n->mem, m);
+		step_fail(st, -ENOMEM);
+		return NULL;
+	}
+	list_add(&n->meshes, &m->link);
+	return m;
+}
+
+void mesh_free(struct mesh *m)
+{
+	const struct mem *mem = m->owner->mem;
+	struct map_node *pos;
+	struct map_node *tmp;
+
+	for (size_t i = 0; i < m->told_count; i++)
+		stmt_unref(mem, m->told[i].stmt);
+	mem_free(mem, m->told);
+	map_for_each_safe(pos, tmp, &m->peers) mem_free(mem, container_of(pos, struct peer, node));
+	map_for_each_safe(pos, tmp, &m->issued)
+		mem_free(mem, container_of(pos, struct issued, node));
+	while (!list_is_empty(&m->relays)) {
+		struct list *first = m->relays.next;
+
+		list_remove(first);
+		mem_free(mem, container_of(first, struct relay, link));
+	}
+	if (m->joining) {
+		token_fini(&m->joining->token);
+		keypair_fini(&m->joining->invite_pair);
+		mem_free(mem, m->joining);
+	}
+	set_free(m->set);
+	keypair_fini(&m->self);
+	keypair_fini(&m->mesh_pair);
+	list_remove(&m->link);
+	mem_free(mem, m);
+}
+
+/* --- members ------------------------------------------------------------------------------ */
+
+struct peer *mesh_peer(const struct mesh *m, const struct key *key)
+{
+	struct map_node *node = map_find(&m->peers, key->b);
+
+	return node ? container_of(node, struct peer, node) : NULL;
+}
+
+struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key)
+{
+	struct peer *p = mesh_peer(m, key);
+
+	if (p || key_equal(key, &m->self.box_public))
+		return p;
+	if (m->peers.count >= LIMIT_MEMBERS)
+		return NULL;
+	p = mem_zalloc(st->n->mem, sizeof(*p));
+	if (!p) {
+		step_fail(st, -ENOMEM);
+		return NULL;
+	}
+	p->key = *key;
+	p->mesh = m;
+	p->changed_ms = st->now.mono_ms;
+	map_insert(&m->peers, &p->node, p->key.b);
+	return p;
+}
+
+const struct entry *mesh_self_entry(const struct mesh *m)
+{
+	return set_find(m->set, &m->self.box_public);
+}
+
+size_t mesh_live_members(const struct mesh *m)
+{
+	return set_group_count(m->set);
+}
+
+static void make_peers(struct step *st, struct mesh *m)
+{
+	for (const struct entry *e = set_first(m->set); e; e = set_next(e))
+		if (e->standing != STANDING_EXPELLED)
+			mesh_peer_make(st, m, &e->member);
+}
+
+void mesh_start(struct step *st, struct mesh *m)
+{
+	const struct entry *self = mesh_self_entry(m);
+
+	m->state = MESH_ACTIVE;
+	m->started_ms = st->now.mono_ms;
+	if (self && self->record && self->record->counter > m->last_counter)
+		m->last_counter = self->record->counter;
+	m->counter_known = set_count(m->set) <= 1;
+	m->tunnel.is_dirty = true;
+	make_peers(st, m);
+	gossip_start(st, m);
+	own_changed(st, m);
+}
+
+/* Sessions close one by one as their EV_SESSION_DOWN comes; they are told now. */
+void mesh_stop_sessions(struct step *st, struct mesh *m)
+{
+	struct map_node *pos;
+
+	map_for_each(pos, &st->n->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		if (s->mesh == m)
+			step_close(st, s);
+	}
+}
+
+/* --- the end -------------------------------------------------------------------------------- */
+
+void mesh_leave(struct step *st, struct mesh *m)
+{
+	gossip_flush(st, m); /* before the sessions close behind it */
+	mesh_stop_sessions(st, m);
+	device_take_down(st, m);
+	m->state = MESH_LEFT;
+	m->is_ending = true;
+	m->publish_ms = TIME_NEVER;
+	rows_put_mesh(st, m);
+}
+
+static int delete_row(void *ctx, const struct stmt *stmt)
+{
+	struct step *st = ctx;
+	struct mesh *m;
+
+	mesh_for_each(m, st->n) if (m->is_ending) rows_delete_stmt(st, m, stmt);
+	return 0;
+}
+
+/* A mesh that was left keeps its key, its counter and its settings, nothing else. */
+static void empty_mesh(struct step *st, struct mesh *m)
+{
+	struct map_node *pos;
+	struct map_node *tmp;
+	int err = set_visit_member(m->set, NULL, delete_row, st);
+
+	for (const struct entry *e = set_first(m->set); !err && e; e = set_next(e))
+		err = set_visit_member(m->set, &e->member, delete_row, st);
+	map_for_each_safe(pos, tmp, &m->peers)
+	{
+		struct peer *p = container_of(pos, struct peer, node);
+
+		map_remove(&m->peers, pos);
+		mem_free(st->n->mem, p);
+	}
+	set_free(m->set);
+	m->set = NULL;
+	if (err || make_set(st->n, m))
+		step_fail(st, -ENOMEM);
+	m->is_ending = false;
+}
+
+void mesh_sweep(struct step *st)
+{
+	struct mesh *m;
+	struct mesh *next;
+
+	for (m = container_of(st->n->meshes.next, struct mesh, link); &m->link != &st->n->meshes;
+	     m = next) {
+		next = container_of(m->link.next, struct mesh, link);
+		if (!m->is_ending)
+			continue;
+		if (m->state == MESH_LEFT)
+			empty_mesh(st, m);
+		else
+			mesh_free(m);
+	}
+}
+
+/* --- statements ---------------------------------------------------------------------------- */
+
+static void expelled(struct step *st, struct mesh *m)
+{
+	step_trace(st, TRACE_MESH_LEFT, m, NULL, ERR_EXPELLED);
+	mesh_leave(st, m);
+}
+
+static void self_changed(struct step *st, struct mesh *m, const struct offered *o)
+{
+	const struct entry *e = o->entry;
+
+	if (e->record && e->record->counter > m->last_counter)
+		m->last_counter = e->record->counter;
+	if (!mesh_is_running(m))
+		return;
+	if (e->standing == STANDING_EXPELLED)
+		expelled(st, m);
+	else if (e->standing != STANDING_IN && e->remove)
+		own_publish(st, m, true); /* refutation: above the remove */
+	else
+		own_changed(st, m);
+}
+
+static void other_changed(struct step *st, struct mesh *m, const struct offered *o)
+{
+	const struct entry *e = o->entry;
+	struct peer *p = mesh_peer_make(st, m, &e->member);
+
+	if (o->before != STANDING_IN && e->standing == STANDING_IN)
+		step_trace(st, TRACE_MEMBER_IN, m, &e->member, 0);
+	if (o->before == STANDING_IN && e->standing != STANDING_IN)
+		step_trace(st, TRACE_MEMBER_OUT, m, &e->member, (int)e->standing);
+	if (!p)
+		return;
+	if (o->stmt->kind == STMT_RECORD && !p->session && p->backoff_ms) {
+		/* It is alive somewhere: look again soon. */
+		p->dial_again_ms = MIN_OF(p->dial_again_ms, st->now.mono_ms + MS_PER_SECOND);
+		p->place = 0;
+	}
+	if (e->standing == STANDING_EXPELLED && p->session)
+		step_close(st, p->session);
+}
+
+enum offer mesh_offer(struct step *st, struct mesh *m, struct bytes raw, uint64_t from)
+{
+	struct offered o;
+	int err = set_offer(m->set, raw, st->now, false, &o);
+
+	if (err) {
+		step_fail(st, err);
+		return OFFER_REFUSED;
+	}
+	if (o.offer == OFFER_REFUSED)
+		step_trace(st, TRACE_REFUSED_STATEMENT, m, NULL, o.err);
+	if (o.offer != OFFER_NEW)
+		return o.offer;
+	rows_put_stmt(st, m, o.stmt, from == 0);
+	gossip_news(st, m, o.stmt, from);
+	m->tunnel.is_dirty = true;
+	if (o.entry && key_equal(&o.entry->member, &m->self.box_public))
+		self_changed(st, m, &o);
+	else if (o.entry)
+		other_changed(st, m, &o);
+	return OFFER_NEW;
+}
+
+uint64_t mesh_next_counter(struct step *st, struct mesh *m)
+{
+	m->last_counter = counter_next(m->last_counter, st->now.unix_ms);
+	if (m->last_counter >= m->reserved_counter) {
+		m->reserved_counter = m->last_counter + (uint64_t)COUNTER_BLOCK_MS;
+		rows_put_counter(st, m);
+	}
+	return m->last_counter;
+}
+
+int mesh_sign_record(struct step *st, struct mesh *m, const struct record *r)
+{
+	struct record next = *r;
+	struct stmt *s;
+	int err;
+
+	next.counter = mesh_next_counter(st, m);
+	err = record_sign(st->n->mem, &next, &m->self, &m->mesh_public, &s);
+	if (err)
+		return err;
+	mesh_offer(st, m, s->raw, 0);
+	stmt_unref(st->n->mem, s);
+	return st->err;
+}

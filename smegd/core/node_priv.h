@@ -1,0 +1,371 @@
+/*
+ * The inside of a node: its meshes, sessions and members' soft state, and the step that is under
+ * way.  For the files of this folder and their tests.
+ */
+#ifndef SMEG_SMEGD_CORE_NODE_PRIV_H
+#define SMEG_SMEGD_CORE_NODE_PRIV_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "crdt/set.h"
+#include "smegd/core/node.h"
+#include "smegd/core/place.h"
+
+/* --- timers ------------------------------------------------------------------------------- */
+
+#define DIAL_BACKOFF_FIRST_MS 500
+#define DIAL_BACKOFF_MAX_MS (30 * MS_PER_SECOND)
+#define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)  /* connecting and shaking hands; then it failed */
+#define PROBE_AFTER_MS (4 * MS_PER_SECOND)    /* silence on a session before we ask */
+#define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* silence before we give it up */
+#define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
+#define REPAIR_INTERVAL_MS (3 * MS_PER_SECOND)
+#define POLL_INTERVAL_MS (10 * MS_PER_SECOND)
+#define MAINTAIN_BUSY_MS 200 /* pace of the neighbour walk while it lacks some */
+#define MAINTAIN_IDLE_MS 1000
+#define PUBLISH_DELAY_MS 100                  /* gathers changes of the own record */
+#define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)  /* at start: for members to tell our counter */
+#define RELAY_TIMEOUT_MS (10 * MS_PER_SECOND) /* for the issuer to answer an introducer */
+#define JOIN_TIMEOUT_MS (50 * MS_PER_SECOND)
+#define JOIN_COMPARE_MS (15 * MS_PER_SECOND)     /* for other members to be reached and to agree */
+#define HANDSHAKE_FRESH_MS (180 * MS_PER_SECOND) /* WireGuard's REJECT_AFTER_TIME */
+#define ENDPOINT_TRY_MS (15 * MS_PER_SECOND)     /* per place, while somebody wants to talk */
+#define DEVICE_DELAY_MS 50                       /* gathers changes of the roster */
+#define NEWS_DELAY_MS 100 /* gathers news of the kernel, our own writes too */
+#define APPLY_RETRY_FIRST_MS MS_PER_SECOND
+#define APPLY_RETRY_MAX_MS (30 * MS_PER_SECOND)
+#define AGE_INTERVAL_MS (10 * MS_PER_MINUTE)
+
+/* --- members ------------------------------------------------------------------------------ */
+
+/* What this host knows of another member by itself; never replicated. */
+struct peer {
+	struct map_node node; /* in mesh.peers, by key */
+	struct key key;       /* X25519 */
+	struct mesh *mesh;
+	struct session *session; /* NULL: none */
+	bool is_wanted;          /* as a neighbour; recomputed by gossip.c */
+	uint64_t dial;           /* under way; 0: none */
+	int64_t dial_started_ms; /* mono */
+	int64_t dial_again_ms;   /* mono; not before */
+	int64_t backoff_ms;
+	unsigned place;     /* the place to dial next, counts up */
+	bool lacks_address; /* published names only, and no session: nowhere to send packets */
+	bool is_doubtful;   /* a session broke: dial once to see, neighbour or not */
+	bool is_unreachable;
+	int64_t changed_ms;    /* mono: when is_unreachable last changed */
+	struct hostport known; /* where a bootstrap said it is; port 0: unknown */
+	/* WireGuard's side, as last read: */
+	bool has_tunnel;
+	bool has_endpoint;
+	struct endpoint endpoint;
+	int64_t handshake_ms;
+	uint64_t rx_bytes;
+	uint64_t tx_bytes;
+	/* Choice of the tunnel's endpoint: */
+	uint64_t tx_seen;          /* tx_bytes when the present endpoint was set */
+	int64_t endpoint_since_ms; /* mono */
+};
+
+/* --- sessions ----------------------------------------------------------------------------- */
+
+struct session {
+	struct map_node node; /* in node.sessions, by id */
+	uint8_t id_key[8];    /* big-endian id */
+	uint64_t id;
+	struct mesh *mesh;
+	struct peer *peer; /* NULL while as_joiner */
+	bool dialled;      /* by us */
+	bool as_joiner;    /* the other side holds an invite only; or we do */
+	struct key joiner; /* Ed25519, if as_joiner and accepted */
+	struct endpoint remote;
+	int64_t clock_ahead_ms;
+	int64_t since_ms;    /* mono */
+	int64_t heard_ms;    /* mono: last message */
+	int64_t asked_ms;    /* mono: last question of ours */
+	int64_t unwanted_ms; /* mono: since when neither needs it; 0: needed */
+	int64_t repaired_ms; /* mono: last summary that we sent */
+	bool is_equal;       /* its last digest was ours */
+	bool said_bye;       /* the other side closes on purpose */
+	bool is_closing;     /* FX_CLOSE is out: gone at the end of this step */
+};
+
+/* --- an introducer's errands --------------------------------------------------------------- */
+
+/* A redemption on its way through us. */
+struct relay {
+	struct list link; /* in mesh.relays */
+	uint64_t request; /* ours, towards the issuer */
+	uint64_t back_session;
+	uint64_t back_request;
+	struct key issuer; /* X25519 */
+	bool sent;
+	int64_t deadline_ms;
+	struct invite invite;
+	struct key joiner;
+	struct signature proof;
+	uint8_t hops;
+};
+
+/* An invite that this host issued. */
+struct issued {
+	struct map_node node; /* in mesh.issued, by id */
+	uint8_t id[INVITE_ID_BYTES];
+	uint32_t uses_left;
+	uint64_t expires_ms;
+};
+
+/* --- meshes ------------------------------------------------------------------------------- */
+
+enum mesh_state {
+	MESH_PREPARING, /* create or join: the device is being made; nothing stored yet */
+	MESH_ADMITTING, /* join: looking for somebody who admits us */
+	MESH_ACTIVE,
+	MESH_LEFT, /* kept for its key and counter only */
+	MESH__COUNT
+};
+
+enum join_step {
+	JOIN_NONE,
+	JOIN_DIALLING,
+	JOIN_REDEEMING,
+	JOIN_FETCHING,
+	JOIN_COMPARING
+};
+
+/* A create or join under way. */
+struct joining {
+	uint64_t request; /* 0: whoever asked is gone */
+	bool is_create;
+	enum join_step step;
+	int64_t deadline_ms;
+	int64_t step_since_ms;
+	int64_t asked_ms;           /* mono: last round of questions for digests */
+	struct token token;         /* join */
+	struct keypair invite_pair; /* join */
+	size_t bootstrap;           /* index under way */
+	uint64_t dial;
+	uint64_t session; /* with the introducer, as joiner */
+	uint64_t redeem_request;
+	struct key introducer; /* X25519 */
+	int last_err;
+	struct diag diag; /* words about the last failure */
+	size_t agreed;    /* members besides the introducer with our digest */
+	struct key agreed_keys[2];
+};
+
+/* The device of a mesh, as the node handles it. */
+struct tunnel {
+	char name[DEVICE_NAME_BYTES];
+	bool is_dirty;      /* the wanted side may have changed */
+	bool is_reading;    /* FX_READ_DEVICE is out */
+	bool is_applying;   /* FX_APPLY is out */
+	bool is_foreign;    /* as last read: not ours to touch */
+	bool is_made;       /* one apply went through, or nothing was left to do */
+	int64_t read_ms;    /* mono: when to read next */
+	int64_t backoff_ms; /* after a failed apply */
+	unsigned applied_in_a_row;
+	struct diag problem;
+};
+
+struct mesh {
+	struct list link; /* in node.meshes */
+	struct node *owner;
+	enum mesh_state state;
+	char id[MESH_ID_BYTES];
+	char name[LIMIT_NAME_BYTES + 1];
+	struct key mesh_public;
+	bool has_mesh_pair; /* this host made the mesh and keeps its key */
+	struct keypair mesh_pair;
+	struct keypair self;
+	enum role role;
+	uint16_t wg_port;
+	int64_t life_ms;
+	struct settings settings; /* all has_ flags set */
+	struct set *set;
+	struct map peers; /* struct peer by key */
+	struct map issued;
+	struct list relays;
+	uint64_t next_request;
+	size_t sessions_count;
+	/* own record */
+	uint64_t last_counter;
+	uint64_t reserved_counter;
+	int64_t publish_ms; /* mono: sign a new record then; TIME_NEVER: nothing to say */
+	bool counter_known; /* a member has told, or we waited long enough */
+	int64_t started_ms;
+	int64_t resign_unix_ms;
+	/* timers, mono */
+	int64_t maintain_ms;
+	int64_t repair_ms;
+	int64_t age_ms;
+	/* news of this step, to be told to sessions at its end */
+	struct told *told;
+	size_t told_count;
+	size_t told_cap;
+	struct joining *joining; /* NULL: none */
+	struct tunnel tunnel;
+	bool is_ending; /* at the end of this step: freed, or emptied if MESH_LEFT */
+};
+
+/* A statement to tell, and whom not. */
+struct told {
+	struct stmt *stmt; /* one reference */
+	uint64_t from;     /* session; 0: our own */
+};
+
+/* --- the node ----------------------------------------------------------------------------- */
+
+struct seen {
+	struct map_node node;
+	struct key key;
+	uint64_t timestamp_ms;
+	bool is_dirty;
+};
+
+struct node {
+	const struct mem *mem;
+	struct node_options options;
+	struct rng rng;
+	bool is_started;
+	struct list meshes;
+	struct map sessions;
+	struct map seen;
+	bool seen_dirty;
+	int64_t last_mono_ms;
+	uint64_t next_dial;
+	bool has_prepared; /* the key for the next create or join */
+	bool prepared_stored;
+	struct keypair prepared;
+	struct own_address *addresses;
+	size_t addresses_count;
+	bool has_addresses;
+	struct arena scratch; /* for one step */
+};
+
+/* One node_step() under way.  After out of memory `err` is set and writes go to spares. */
+struct step {
+	struct node *n;
+	struct instant now;
+	struct effects *fx;
+	int err;
+	struct effect spare;
+};
+
+#define mesh_for_each(pos, node)                                         \
+	for (pos = container_of((node)->meshes.next, struct mesh, link); \
+	     &pos->link != &(node)->meshes; pos = container_of(pos->link.next, struct mesh, link))
+
+/* step.c: effects; none of these fails but by st->err.  step_progress() counts to JOIN_STEPS. */
+#define JOIN_STEPS 5
+
+struct effect *step_fx(struct step *st, enum effect_kind kind);
+void *step_alloc(struct step *st,
+                 size_t bytes); /* zeroed, lives as the effects; NULL: err is set */
+void step_fail(struct step *st, int err);
+void step_put(struct step *st, const struct row *row, bool durable); /* copies */
+void step_send(struct step *st, const struct session *s, enum lane lane, const struct msg *msg);
+void step_close(struct step *st, struct session *s);
+void step_trace(struct step *st,
+                enum trace_kind kind,
+                const struct mesh *m,
+                const struct key *who,
+                int err);
+struct command_result *step_result(struct step *st, uint64_t request);
+void step_progress(struct step *st, uint64_t request, unsigned step, const char *format, ...)
+	PRINTF_LIKE(4, 5);
+
+/* rows.c: what is stored of a mesh. */
+void rows_put_mesh(struct step *st, const struct mesh *m);
+void rows_put_stmt(struct step *st, const struct mesh *m, const struct stmt *s, bool durable);
+void rows_delete_stmt(struct step *st, const struct mesh *m, const struct stmt *s);
+void rows_put_prepared(struct step *st);
+void rows_delete_prepared(struct step *st);
+void rows_put_counter(struct step *st, const struct mesh *m);
+void rows_put_floor(struct step *st, const struct mesh *m);
+void rows_put_issued(struct step *st, const struct mesh *m, const struct issued *i);
+void rows_put_seen(struct step *st, struct seen *seen);
+int rows_restore(struct step *st, const struct row *row) MUST_CHECK;
+
+/* mesh.c */
+struct mesh *mesh_new(struct step *st, const struct key *mesh_public, const char *name);
+void mesh_free(struct mesh *m);
+struct mesh *mesh_by_id(const struct node *n, const char *id);
+struct mesh *mesh_by_name(const struct node *n, const char *name); /* name or id; not LEFT ones */
+bool mesh_is_running(const struct mesh *m);                        /* ACTIVE */
+void mesh_start(struct step *st, struct mesh *m);                  /* becomes ACTIVE */
+void mesh_stop_sessions(struct step *st, struct mesh *m);
+void mesh_leave(struct step *st, struct mesh *m); /* ends here: sessions, device, state */
+void mesh_sweep(struct step *st);                 /* at the end of a step: what is_ending */
+struct peer *mesh_peer(const struct mesh *m, const struct key *key);
+struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key);
+const struct entry *mesh_self_entry(const struct mesh *m);
+size_t mesh_live_members(const struct mesh *m);
+/* Offer bytes to the set and follow up; from 0: our own, stored durably. */
+enum offer mesh_offer(struct step *st, struct mesh *m, struct bytes raw, uint64_t from);
+int mesh_sign_record(struct step *st, struct mesh *m, const struct record *r);
+uint64_t mesh_next_counter(struct step *st, struct mesh *m);
+
+/* own.c: the own record. */
+void own_changed(struct step *st, struct mesh *m);
+void own_tick(struct step *st, struct mesh *m);
+const struct entry *own_carrier(const struct mesh *m);
+void own_publish(struct step *st, struct mesh *m, bool force);
+size_t own_places(const struct mesh *m, struct place *out, size_t cap);
+
+/* gossip.c: whom to talk to, telling news, repair. */
+void gossip_start(struct step *st, struct mesh *m);
+void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from);
+void gossip_flush(struct step *st, struct mesh *m);
+void gossip_session_up(struct step *st, struct session *s);
+void gossip_message(struct step *st, struct session *s, const struct msg *msg);
+void gossip_tick(struct step *st, struct mesh *m);
+void gossip_ask(struct step *st, struct session *s);
+
+/* dial.c: sessions and dialling. */
+void dial_peer(struct step *st, struct peer *p);
+void dial_failed(struct step *st, uint64_t dial, int err);
+void dial_tick(struct step *st, struct mesh *m);
+void dial_session_up(struct step *st, const struct session_up *up);
+void dial_session_down(struct step *st, uint64_t session, int err);
+void dial_sweep(struct step *st); /* at the end of a step: sessions that are closing */
+size_t dial_order(const struct node *n, const struct record *r, struct place *out);
+struct session *session_by_id(const struct node *n, uint64_t id);
+
+/* command.c, join.c, redeem.c */
+void command_run(struct step *st, const struct command *c);
+void command_gone(struct step *st, uint64_t request);
+int command_fail(struct step *st, uint64_t request, int err, const struct diag *diag);
+void command_done(struct step *st, uint64_t request, const struct command_result *result);
+int command_settings(const struct settings *s, struct diag *diag);
+void command_result_mesh(struct command_result *r, const struct mesh *m);
+int invite_make(struct step *st, struct mesh *m, const struct command *c, struct command_result *r);
+bool node_prepare_key(struct step *st);
+void join_begin(struct step *st, const struct command *c);
+void create_begin(struct step *st, const struct command *c);
+void join_device_ready(struct step *st, struct mesh *m, int err, const struct diag *diag);
+bool join_owns_dial(struct step *st, uint64_t dial, int err);
+void join_session_up(struct step *st, struct session *s);
+void join_session_down(struct step *st, struct mesh *m, uint64_t session);
+void join_redeemed(struct step *st, struct session *s, const struct msg *msg);
+void join_digest(struct step *st, struct session *s);
+void join_tick(struct step *st, struct mesh *m);
+int64_t join_deadline(const struct mesh *m);
+void redeem_message(struct step *st, struct session *s, const struct msg *msg);
+void redeemed_message(struct step *st, struct session *s, const struct msg *msg);
+void redeem_session_up(struct step *st, struct session *s);
+void redeem_tick(struct step *st, struct mesh *m);
+
+/* device.c, desired.c */
+void device_tick(struct step *st, struct mesh *m);
+void device_read(struct step *st, const struct event *ev);
+void device_applied(struct step *st, const struct event *ev);
+void device_take_down(struct step *st, struct mesh *m);
+void device_news(struct step *st);
+void endpoint_choose(struct step *st,
+                     struct peer *p,
+                     const struct wg_peer *have,
+                     struct wg_peer *want);
+int desired_make(struct step *st, struct mesh *m, const struct device *have, struct device *ret);
+
+#endif

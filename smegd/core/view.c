@@ -1,0 +1,174 @@
+/*
+ * Snapshots of the node for the control socket and for tests.  Nothing is computed here that the
+ * node decides by: a view never changes what it shows.
+ */
+#include "smegd/core/node_priv.h"
+
+#include <string.h>
+
+static bool is_shown(const struct mesh *m)
+{
+	return m->state == MESH_ACTIVE || m->state == MESH_ADMITTING ||
+	       (m->state == MESH_PREPARING && m->joining);
+}
+
+size_t node_mesh_count(const struct node *n)
+{
+	size_t count = 0;
+	struct mesh *m;
+
+	mesh_for_each(m, n) count += is_shown(m);
+	return count;
+}
+
+/* The median of how far the clocks of the others are ahead. */
+static int64_t median_clock(const struct mesh *m)
+{
+	int64_t list[64];
+	size_t count = 0;
+	struct map_node *pos;
+
+	map_for_each(pos, &m->owner->sessions) {
+		const struct session *s = container_of(pos, struct session, node);
+		size_t i = count;
+
+		if (s->mesh != m || !s->peer || count == ARRAY_LEN(list))
+			continue;
+		for (; i > 0 && list[i - 1] > s->clock_ahead_ms; i--)
+			list[i] = list[i - 1];
+		list[i] = s->clock_ahead_ms;
+		count++;
+	}
+	return count ? list[count / 2] : 0;
+}
+
+static void fill_mesh(const struct mesh *m, struct mesh_view *v)
+{
+	memset(v, 0, sizeof(*v));
+	memcpy(v->id, m->id, sizeof(v->id));
+	v->name = m->name;
+	v->device = m->owner->options.no_devices ? "" : m->tunnel.name;
+	v->self = m->self.box_public;
+	place_locator(m->id, &m->self.box_public, &v->address);
+	place_prefix(m->id, &v->prefix);
+	v->role = m->role;
+	v->is_administrator = set_is_administrator(m->set, &m->self.sign_public);
+	v->is_joining = m->joining != NULL;
+	v->wg_port = m->wg_port;
+	v->members = set_group_count(m->set);
+	v->known = set_count(m->set);
+	v->sessions = m->sessions_count;
+	set_digest(m->set, v->digest);
+	v->clock_ahead_ms = median_clock(m);
+	v->problem = m->tunnel.problem.text;
+	v->problem_hint = m->tunnel.problem.hint;
+}
+
+bool node_mesh_view(const struct node *n, size_t index, struct mesh_view *ret)
+{
+	struct mesh *m;
+
+	mesh_for_each(m, n) if (is_shown(m) && index-- == 0)
+	{
+		fill_mesh(m, ret);
+		return true;
+	}
+	return false;
+}
+
+bool node_mesh_find(const struct node *n, const char *name, struct mesh_view *ret)
+{
+	const struct mesh *m = mesh_by_name(n, name);
+
+	if (!m || !is_shown(m))
+		return false;
+	fill_mesh(m, ret);
+	return true;
+}
+
+/* Has somebody who was admitted earlier the same locator? */
+static bool has_clash(const struct mesh *m, const struct entry *e, const struct addr *mine)
+{
+	for (const struct entry *o = set_first(m->set); o; o = set_next(o)) {
+		struct addr theirs;
+
+		if (o == e || o->standing != STANDING_IN || e->standing != STANDING_IN)
+			continue;
+		place_locator(m->id, &o->member, &theirs);
+		if (addr_equal(mine, &theirs) && stmt_compare(o->admission, e->admission) < 0)
+			return true;
+	}
+	return false;
+}
+
+static void fill_peer(const struct peer *p, struct member_view *v)
+{
+	v->has_session = p->session != NULL;
+	if (p->session)
+		v->remote = p->session->remote;
+	v->is_reachable = v->has_session || !p->is_unreachable;
+	v->changed_mono_ms = p->changed_ms;
+	v->has_tunnel = p->has_tunnel;
+	if (!p->has_tunnel)
+		return;
+	v->endpoint = p->endpoint;
+	v->has_endpoint = p->has_endpoint;
+	v->handshake_ms = p->handshake_ms;
+	v->rx_bytes = p->rx_bytes;
+	v->tx_bytes = p->tx_bytes;
+}
+
+static void fill_member(const struct mesh *m, const struct entry *e, struct member_view *v)
+{
+	const struct peer *p = mesh_peer(m, &e->member);
+	struct admission a;
+
+	memset(v, 0, sizeof(*v));
+	v->key = e->member;
+	v->subject = e->subject;
+	v->standing = e->standing;
+	v->is_self = key_equal(&e->member, &m->self.box_public);
+	v->is_administrator = set_is_administrator(m->set, &e->subject);
+	v->has_record = e->record != NULL;
+	if (e->record) {
+		record_read(e->record, &v->record);
+		v->role = v->record.role;
+	} else if (e->admission) {
+		admission_read(e->admission, &a);
+		v->role = a.role;
+	}
+	place_locator(m->id, &e->member, &v->address);
+	v->locator_clash = has_clash(m, e, &v->address);
+	v->is_reachable = v->is_self;
+	if (p)
+		fill_peer(p, v);
+}
+
+static const struct entry *entry_after(const struct mesh *m, const struct key *after)
+{
+	const struct entry *e;
+
+	if (!after)
+		return set_first(m->set);
+	e = set_find(m->set, after);
+	if (e)
+		return set_next(e);
+	e = set_first(m->set);
+	while (e && key_compare(&e->member, after) <= 0)
+		e = set_next(e);
+	return e;
+}
+
+bool node_member_next(const struct node *n,
+                      const char *mesh_id,
+                      const struct key *after,
+                      struct member_view *ret)
+{
+	const struct mesh *m = mesh_by_id(n, mesh_id);
+	const struct entry *e = m ? entry_after(m, after) : NULL;
+
+	if (!e)
+		return false;
+	fill_member(m, e, ret);
+	return true;
+}
