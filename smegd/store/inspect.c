@@ -28,8 +28,10 @@
 
 /* What of the header (https://sqlite.org/fileformat.html, section 1.3) can be judged alone. */
 struct header {
+	bool is_file;
 	bool has_magic;
 	uint32_t page_bytes;
+	uint32_t pages;
 	uint8_t write_format;
 	uint8_t read_format;
 	uint32_t version;
@@ -46,7 +48,7 @@ static int header_read(struct store *s, struct header *ret, struct diag *diag)
 	/* For writing, though we only read: only so does the system say now why we may not. */
 	int fd = open(s->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd >= 0 && fstat(fd, &st) == 0)
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		count = pread(fd, raw, sizeof(raw), 0);
 	if (fd < 0 || count < 0) {
 		int err = -errno;
@@ -57,7 +59,8 @@ static int header_read(struct store *s, struct header *ret, struct diag *diag)
 	}
 	close(fd);
 	reader_init(&r, (struct bytes){ raw, sizeof(raw) });
-	ret->file_bytes = S_ISREG(st.st_mode) ? st.st_size : 0;
+	ret->is_file = S_ISREG(st.st_mode);
+	ret->file_bytes = st.st_size;
 	ret->has_magic = bytes_equal(read_bytes(&r, 16),
 	                             (struct bytes){ (const uint8_t *)HEADER_MAGIC, 16 });
 	ret->page_bytes = read_u16(&r);
@@ -65,7 +68,9 @@ static int header_read(struct store *s, struct header *ret, struct diag *diag)
 		ret->page_bytes = 65536;
 	ret->write_format = read_u8(&r);
 	ret->read_format = read_u8(&r);
-	read_bytes(&r, 40);
+	read_bytes(&r, 8);
+	ret->pages = read_u32(&r);
+	read_bytes(&r, 28);
 	ret->version = read_u32(&r);
 	read_bytes(&r, 4);
 	ret->application_id = read_u32(&r);
@@ -98,6 +103,8 @@ static int inspect_header(struct store *s, size_t newest, struct diag *diag)
 
 	if (err)
 		return err;
+	if (!h.is_file)
+		return damaged(s, "it is not a file", diag);
 	if (h.file_bytes == 0)
 		return damaged(s, "it is empty", diag);
 	if (!h.has_magic)
@@ -110,14 +117,16 @@ static int inspect_header(struct store *s, size_t newest, struct diag *diag)
 		return damaged(s, "its schema has no number", diag);
 	if (h.write_format != FORMAT_LOG || h.read_format != FORMAT_LOG)
 		return damaged(s, "its format is not the one with a write-ahead log", diag);
-	if (h.page_bytes < 512 || h.file_bytes < h.page_bytes)
+	/* With a log, the end of the file may be there. */
+	if (h.page_bytes < 512 || h.file_bytes < h.page_bytes ||
+	    (!s->had_log && h.file_bytes / h.page_bytes < h.pages))
 		return damaged(s, "it is cut off", diag);
 	if (store_has(s, "-journal"))
 		return damaged(s, "there is a -journal beside it, which is not ours", diag);
 	return 0;
 }
 
-/* The first column of the first row; text is cut off at `cap`. */
+/* The first column of the first row, on one line; cut off at `cap`. */
 static int ask(sqlite3 *db, const char *question, char *out, size_t cap)
 {
 	sqlite3_stmt *st = NULL;
@@ -130,6 +139,8 @@ static int ask(sqlite3 *db, const char *question, char *out, size_t cap)
 	if (rc == SQLITE_ROW) {
 		text = (const char *)sqlite3_column_text(st, 0);
 		snprintf(out, cap, "%s", text ? text : "");
+		for (char *c = out; (c = strchr(c, '\n'));)
+			*c = ' ';
 		rc = text ? SQLITE_OK : SQLITE_NOMEM;
 	} else if (rc == SQLITE_DONE) {
 		rc = SQLITE_CORRUPT;
@@ -179,10 +190,11 @@ int store_inspect_rows(struct store *s, struct diag *diag)
 
 int store_inspect(struct store *s, size_t newest, int *ret_version, struct diag *diag)
 {
-	int err = inspect_header(s, newest, diag);
+	int err;
 
+	s->had_log = store_has(s, "-wal");
+	err = inspect_header(s, newest, diag);
 	if (err)
 		return err;
-	s->had_log = store_has(s, "-wal");
 	return inspect_structure(s, newest, ret_version, diag);
 }

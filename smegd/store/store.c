@@ -9,7 +9,8 @@
  * Every error of a write is final (see the header).  A retry was rejected: after a failed fsync(2)
  * Linux marks the pages clean, so a second one succeeds without having written anything.
  *
- * What is read is checked as if a stranger had sent it: types, bounds, and the hash over the row.
+ * What is read is checked as if a stranger had sent it: types, bounds, order (pages that changed
+ * places pass sqlite's quick_check), and the hash over the row.
  * The hash covers a hash of the value instead of the value, so that no copy of a secret is made.
  */
 #include "smegd/store/store.h"
@@ -132,12 +133,47 @@ static int row_fault(struct store *s, int rc, struct diag *diag)
 	return store_fault(s->db, rc, "read", s->path, diag);
 }
 
+/* Where a row stands in the order of loading; a copy, as what was read is gone with the next. */
+struct place {
+	size_t count;
+	uint8_t at[1 + MESH_ID_BYTES + ROW_KEY_BYTES_MAX];
+};
+
+static void place_of(struct place *p, const struct row *row)
+{
+	struct writer w;
+
+	writer_init(&w, p->at, sizeof(p->at));
+	write_u8(&w, (uint8_t)row->table);
+	write_copy(&w, row->mesh, sizeof(row->mesh));
+	write_copy(&w, row->key.at, row->key.count);
+	assert(w.err == 0);
+	p->count = w.count;
+}
+
+/* Read the row that the statement stands on, which must come after `last`; moves that on. */
+static int row_next(sqlite3_stmt *st, struct place *last, struct row *row)
+{
+	struct place place;
+	int rc = row_read(st, row);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	place_of(&place, row);
+	if (bytes_compare((struct bytes){ last->at, last->count },
+	                  (struct bytes){ place.at, place.count }) >= 0)
+		return SQLITE_CORRUPT;
+	*last = place;
+	return SQLITE_OK;
+}
+
 int store_load(struct store *s,
                int (*visit)(void *ctx, const struct row *row),
                void *ctx,
                struct diag *diag)
 {
 	sqlite3_stmt *st = s->statements[STORE_SELECT];
+	struct place last = { 0 };
 	int err = 0;
 
 	assert(!s->is_loading);
@@ -152,7 +188,7 @@ int store_load(struct store *s,
 			err = store_fault(s->db, rc, "read", s->path, diag);
 			break;
 		}
-		rc = row_read(st, &row);
+		rc = row_next(st, &last, &row);
 		err = rc == SQLITE_OK ? visit(ctx, &row) : row_fault(s, rc, diag);
 	}
 	sqlite3_reset(st);

@@ -45,6 +45,7 @@
 struct content {
 	uint8_t *at;
 	size_t count;
+	size_t cap;
 };
 
 /* A write of one piece within a sector, or a truncation. */
@@ -96,17 +97,19 @@ static bool chance(unsigned percent)
 
 static void content_resize(struct content *c, size_t count)
 {
-	if (count > c->count) {
-		c->at = realloc(c->at, count);
+	if (count > c->cap) {
+		c->cap = MAX_OF(count, 2 * c->cap);
+		c->at = realloc(c->at, c->cap);
 		assert(c->at);
-		memset(c->at + c->count, 0, count - c->count);
 	}
+	if (count > c->count)
+		memset(c->at + c->count, 0, count - c->count);
 	c->count = count;
 }
 
 static struct content content_read(const char *path)
 {
-	struct content c = { NULL, 0 };
+	struct content c = { 0 };
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
@@ -302,7 +305,7 @@ static enum fate operation(void)
 
 static int fail(int rc)
 {
-	errno = EIO;
+	errno = torn.plan.fault == TORN_FULL ? ENOSPC : EIO;
 	return rc;
 }
 
@@ -472,7 +475,7 @@ static int torn_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int
 	if (rc != SQLITE_OK)
 		return rc;
 	if (creates) {
-		inode_set(&n->current, inode_new((struct content){ NULL, 0 }));
+		inode_set(&n->current, inode_new((struct content){ 0 }));
 		n->current->names_directory = true;
 	}
 	if (n)
