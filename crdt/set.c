@@ -66,11 +66,10 @@ void set_free(struct set *s)
 
 /* An offer on its way through the gates. */
 struct proposal {
-	struct stmt stmt; /* scanned: borrows the bytes */
+	struct stmt stmt; /* borrows the bytes */
 	struct entry *entry;
 	struct admin *admin; /* appoint, revoke: the one it is about */
-	struct instant now;
-	bool trusted;
+	struct offer_terms terms;
 };
 
 static bool is_by_mesh_key(const struct stmt *stmt)
@@ -104,16 +103,16 @@ static const struct stmt *proposal_held(const struct proposal *p)
 
 static int dates_check(const struct set *s, const struct proposal *p)
 {
-	uint64_t now_ms = p->now.unix_ms > 0 ? (uint64_t)p->now.unix_ms : 0;
+	uint64_t now_ms = p->terms.now.unix_ms > 0 ? (uint64_t)p->terms.now.unix_ms : 0;
 	uint64_t life_ms = (uint64_t)s->life_ms;
 	uint64_t floor = s->floor;
 
-	if (!p->trusted && p->stmt.counter > now_ms &&
+	if (!p->terms.trusted && p->stmt.counter > now_ms &&
 	    p->stmt.counter - now_ms > (uint64_t)RECORD_AHEAD_MS)
 		return ERR_AHEAD;
 	if (p->stmt.kind != STMT_RECORD && p->stmt.kind != STMT_REMOVE)
 		return 0;
-	if (!p->trusted && now_ms > life_ms)
+	if (!p->terms.trusted && now_ms > life_ms)
 		floor = MAX_OF(floor, now_ms - life_ms);
 	return p->stmt.counter < floor ? ERR_STALE : 0;
 }
@@ -138,9 +137,9 @@ static int proposal_believe(const struct set *s, struct proposal *p)
 		p->stmt.member = p->entry->member;
 	else if (p->admin)
 		p->stmt.member = p->admin->stmt->member;
-	else
+	else if (key_is_zero(&p->stmt.member))
 		err = stmt_member(&p->stmt);
-	if (err != 0 || p->trusted)
+	if (err != 0 || p->terms.trusted)
 		return err;
 	return stmt_verify(&p->stmt, &s->mesh_public);
 }
@@ -243,25 +242,20 @@ static int proposal_apply(struct set *s, const struct proposal *p, struct offere
 	return 0;
 }
 
-int set_offer(struct set *s,
-              struct bytes raw,
-              struct instant now,
-              bool trusted,
-              struct offered *ret_offered)
+int set_offer_scanned(struct set *s,
+                      const struct stmt *scanned,
+                      const struct offer_terms *terms,
+                      struct offered *ret_offered)
 {
-	struct proposal p = { .now = now, .trusted = trusted };
+	struct proposal p = { .stmt = *scanned, .terms = *terms };
 	const struct stmt *held;
-	int err = stmt_scan(raw, &p.stmt);
+	int err;
 
 	*ret_offered = (struct offered){ .offer = OFFER_REFUSED, .before = STANDING_VOID };
-	if (err != 0) {
-		ret_offered->err = err;
-		return 0;
-	}
-	p.entry = is_by_mesh_key(&p.stmt) ? NULL : entry_find(s, &p.stmt.subject);
-	p.admin = is_by_mesh_key(&p.stmt) ? admin_find(s, &p.stmt.subject) : NULL;
+	p.entry = is_by_mesh_key(scanned) ? NULL : entry_find(s, &scanned->subject);
+	p.admin = is_by_mesh_key(scanned) ? admin_find(s, &scanned->subject) : NULL;
 	held = proposal_held(&p);
-	if (held && stmt_compare(&p.stmt, held) <= 0) {
+	if (held && stmt_compare(scanned, held) <= 0) {
 		ret_offered->offer = OFFER_KNOWN;
 		return 0;
 	}
@@ -275,6 +269,26 @@ int set_offer(struct set *s,
 		return 0;
 	}
 	return proposal_apply(s, &p, ret_offered);
+}
+
+int set_offer(struct set *s,
+              struct bytes raw,
+              struct instant now,
+              bool trusted,
+              struct offered *ret_offered)
+{
+	struct offer_terms terms = { .now = now, .trusted = trusted };
+	struct stmt scanned;
+	int err = stmt_scan(raw, &scanned);
+
+	if (err == 0)
+		return set_offer_scanned(s, &scanned, &terms, ret_offered);
+	*ret_offered = (struct offered){
+		.offer = OFFER_REFUSED,
+		.before = STANDING_VOID,
+		.err = err,
+	};
+	return 0;
 }
 
 const struct key *set_mesh_public(const struct set *s)

@@ -34,6 +34,22 @@ struct set {
 	struct digest_sum members_sum; /* of all entries */
 };
 
+/* --- set.c --- */
+
+struct offer_terms {
+	struct instant now;
+	bool trusted;
+};
+
+/*
+ * set_offer() behind the parser: a statement from stmt_scan(), or one that was parsed elsewhere and
+ * brings its member key along (borrowed; what is kept is a copy).  0 or -ENOMEM.
+ */
+int set_offer_scanned(struct set *s,
+                      const struct stmt *scanned,
+                      const struct offer_terms *terms,
+                      struct offered *ret_offered) MUST_CHECK;
+
 /* --- digest.c --- */
 
 /* The hash of one register's content; the signer counts where there is a register for each. */
