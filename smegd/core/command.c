@@ -383,6 +383,7 @@ void command_gone(struct step *st, uint64_t request)
 {
 	struct mesh *m;
 
-	mesh_for_each(m, st->n) if (m->joining && m->joining->request == request)
-		m->joining->request = 0;
+	mesh_for_each(m, st->n)
+		if (m->joining && m->joining->request == request)
+			m->joining->request = 0;
 }

@@ -49,8 +49,10 @@ void device_news(struct step *st)
 {
 	struct mesh *m;
 
-	mesh_for_each(m, st->n) if (!m->tunnel.backoff_ms) m->tunnel.read_ms =
-		MIN_OF(m->tunnel.read_ms, st->now.mono_ms + NEWS_DELAY_MS);
+	mesh_for_each(m, st->n)
+		if (!m->tunnel.backoff_ms)
+			m->tunnel.read_ms =
+				MIN_OF(m->tunnel.read_ms, st->now.mono_ms + NEWS_DELAY_MS);
 }
 
 static void failed(struct step *st, struct mesh *m, int err, const struct diag *diag)

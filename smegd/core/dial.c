@@ -160,8 +160,7 @@ void dial_failed(struct step *st, uint64_t dial, int err)
 
 	if (!dial || join_owns_dial(st, dial, err))
 		return;
-	mesh_for_each(m, st->n)
-	{
+	mesh_for_each(m, st->n) {
 		struct map_node *pos;
 
 		map_for_each(pos, &m->peers) {
@@ -329,8 +328,7 @@ void dial_sweep(struct step *st)
 	struct map_node *pos;
 	struct map_node *tmp;
 
-	map_for_each_safe(pos, tmp, &st->n->sessions)
-	{
+	map_for_each_safe(pos, tmp, &st->n->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
 		if (s->is_closing)

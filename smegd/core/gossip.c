@@ -465,8 +465,7 @@ static void each_session(struct step *st,
 	struct map_node *pos;
 	struct map_node *tmp;
 
-	map_for_each_safe(pos, tmp, &st->n->sessions)
-	{
+	map_for_each_safe(pos, tmp, &st->n->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
 		if (s->mesh == m && !s->as_joiner)

@@ -87,7 +87,8 @@ static uint16_t free_wg_port(const struct node *n)
 		bool taken = false;
 		struct mesh *m;
 
-		mesh_for_each(m, n) taken |= m->wg_port == port && m->state != MESH_LEFT;
+		mesh_for_each(m, n)
+			taken |= m->wg_port == port && m->state != MESH_LEFT;
 		if (!taken)
 			return port;
 	}
@@ -158,7 +159,8 @@ static bool has_room(struct step *st)
 	size_t count = 0;
 	struct mesh *m;
 
-	mesh_for_each(m, st->n) count++;
+	mesh_for_each(m, st->n)
+		count++;
 	return count < LIMIT_MESHES;
 }
 
@@ -481,11 +483,11 @@ bool join_owns_dial(struct step *st, uint64_t dial, int err)
 {
 	struct mesh *m;
 
-	mesh_for_each(m, st->n) if (m->joining && m->joining->dial == dial)
-	{
-		bootstrap_failed(st, m, err);
-		return true;
-	}
+	mesh_for_each(m, st->n)
+		if (m->joining && m->joining->dial == dial) {
+			bootstrap_failed(st, m, err);
+			return true;
+		}
 	return false;
 }
 

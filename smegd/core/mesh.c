@@ -19,7 +19,9 @@ struct mesh *mesh_by_id(const struct node *n, const char *id)
 {
 	struct mesh *m;
 
-	mesh_for_each(m, n) if (strcmp(m->id, id) == 0) return m;
+	mesh_for_each(m, n)
+		if (strcmp(m->id, id) == 0)
+			return m;
 	return NULL;
 }
 
@@ -27,8 +29,10 @@ struct mesh *mesh_by_name(const struct node *n, const char *name)
 {
 	struct mesh *m;
 
-	mesh_for_each(m, n) if (m->state != MESH_LEFT &&
-	                        (strcmp(m->name, name) == 0 || strcmp(m->id, name) == 0)) return m;
+	mesh_for_each(m, n)
+		if (m->state != MESH_LEFT &&
+		    (strcmp(m->name, name) == 0 || strcmp(m->id, name) == 0))
+			return m;
 	return NULL;
 }
 
@@ -85,14 +89,18 @@ void mesh_free(struct mesh *m)
 {
 	const struct mem *mem = m->owner->mem;
 	struct map_node *pos;
-	struct map_node *tmp;
 
 	for (size_t i = 0; i < m->told_count; i++)
 		stmt_unref(mem, m->told[i].stmt);
 	mem_free(mem, m->told);
-	map_for_each_safe(pos, tmp, &m->peers) mem_free(mem, container_of(pos, struct peer, node));
-	map_for_each_safe(pos, tmp, &m->issued)
+	while ((pos = map_first(&m->peers))) {
+		map_remove(&m->peers, pos);
+		mem_free(mem, container_of(pos, struct peer, node));
+	}
+	while ((pos = map_first(&m->issued))) {
+		map_remove(&m->issued, pos);
 		mem_free(mem, container_of(pos, struct issued, node));
+	}
 	while (!list_is_empty(&m->relays)) {
 		struct list *first = m->relays.next;
 
@@ -203,7 +211,9 @@ static int delete_row(void *ctx, const struct stmt *stmt)
 	struct step *st = ctx;
 	struct mesh *m;
 
-	mesh_for_each(m, st->n) if (m->is_ending) rows_delete_stmt(st, m, stmt);
+	mesh_for_each(m, st->n)
+		if (m->is_ending)
+			rows_delete_stmt(st, m, stmt);
 	return 0;
 }
 
@@ -216,8 +226,7 @@ static void empty_mesh(struct step *st, struct mesh *m)
 
 	for (const struct entry *e = set_first(m->set); !err && e; e = set_next(e))
 		err = set_visit_member(m->set, &e->member, delete_row, st);
-	map_for_each_safe(pos, tmp, &m->peers)
-	{
+	map_for_each_safe(pos, tmp, &m->peers) {
 		struct peer *p = container_of(pos, struct peer, node);
 
 		map_remove(&m->peers, pos);

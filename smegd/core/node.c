@@ -40,14 +40,18 @@ void node_free(struct node *n)
 {
 	const struct mem *mem;
 	struct map_node *pos;
-	struct map_node *tmp;
 
 	if (!n)
 		return;
 	mem = n->mem;
-	map_for_each_safe(pos, tmp, &n->sessions)
+	while ((pos = map_first(&n->sessions))) {
+		map_remove(&n->sessions, pos);
 		mem_free(mem, container_of(pos, struct session, node));
-	map_for_each_safe(pos, tmp, &n->seen) mem_free(mem, container_of(pos, struct seen, node));
+	}
+	while ((pos = map_first(&n->seen))) {
+		map_remove(&n->seen, pos);
+		mem_free(mem, container_of(pos, struct seen, node));
+	}
 	while (!list_is_empty(&n->meshes))
 		mesh_free(container_of(n->meshes.next, struct mesh, link));
 	mem_free(mem, n->addresses);
@@ -65,7 +69,9 @@ static void start(struct step *st)
 
 	st->n->is_started = true;
 	step_fx(st, FX_READ_ADDRESSES);
-	mesh_for_each(m, st->n) if (m->state == MESH_ACTIVE) mesh_start(st, m);
+	mesh_for_each(m, st->n)
+		if (m->state == MESH_ACTIVE)
+			mesh_start(st, m);
 }
 
 static void age(struct step *st, struct mesh *m);
@@ -74,8 +80,7 @@ static void tick(struct step *st)
 {
 	struct mesh *m;
 
-	mesh_for_each(m, st->n)
-	{
+	mesh_for_each(m, st->n) {
 		if (m->state == MESH_ACTIVE) {
 			dial_tick(st, m);
 			gossip_tick(st, m);
@@ -160,7 +165,8 @@ static void take_addresses(struct step *st, const struct event *ev)
 	n->addresses = list;
 	n->addresses_count = count;
 	n->has_addresses = true;
-	mesh_for_each(m, n) own_changed(st, m);
+	mesh_for_each(m, n)
+		own_changed(st, m);
 }
 
 static void stop(struct step *st)
@@ -236,8 +242,7 @@ static void finish(struct step *st)
 {
 	struct mesh *m;
 
-	mesh_for_each(m, st->n)
-	{
+	mesh_for_each(m, st->n) {
 		gossip_flush(st, m);
 		device_tick(st, m);
 	}
@@ -291,8 +296,7 @@ int64_t node_deadline(const struct node *n)
 
 	if (!n->is_started)
 		return at;
-	mesh_for_each(m, n)
-	{
+	mesh_for_each(m, n) {
 		int64_t mine = mesh_deadline(m);
 
 		at = MIN_OF(at, mine);
@@ -307,8 +311,7 @@ size_t node_identities(const struct node *n, struct identity *out, size_t cap)
 	size_t count = 0;
 	struct mesh *m;
 
-	mesh_for_each(m, n)
-	{
+	mesh_for_each(m, n) {
 		struct identity *i = &out[count];
 
 		if (count == cap || (m->state != MESH_ACTIVE && m->state != MESH_ADMITTING))

@@ -17,7 +17,8 @@ size_t node_mesh_count(const struct node *n)
 	size_t count = 0;
 	struct mesh *m;
 
-	mesh_for_each(m, n) count += is_shown(m);
+	mesh_for_each(m, n)
+		count += is_shown(m);
 	return count;
 }
 
@@ -68,11 +69,11 @@ bool node_mesh_view(const struct node *n, size_t index, struct mesh_view *ret)
 {
 	struct mesh *m;
 
-	mesh_for_each(m, n) if (is_shown(m) && index-- == 0)
-	{
-		fill_mesh(m, ret);
-		return true;
-	}
+	mesh_for_each(m, n)
+		if (is_shown(m) && index-- == 0) {
+			fill_mesh(m, ret);
+			return true;
+		}
 	return false;
 }
 

@@ -1,0 +1,133 @@
+/*
+ * The judge: compares every host's view with the scenario's model and with the other hosts' views.
+ */
+#include "tests/sim/check.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void model_init(struct model *m, size_t hosts, const char *mesh)
+{
+	memset(m, 0, sizeof(*m));
+	strcpy(m->mesh, mesh);
+	m->count = hosts;
+	m->of = calloc(hosts, sizeof(*m->of));
+	m->keys = calloc(hosts, sizeof(*m->keys));
+	assert(m->of && m->keys);
+}
+
+void model_fini(struct model *m)
+{
+	free(m->of);
+	free(m->keys);
+}
+
+static bool takes_part(const struct world *w, const struct model *m, size_t i)
+{
+	return i < w->hosts_count && w->hosts[i]->is_up && !w->hosts[i]->is_paused &&
+	       m->of[i] == EXPECT_IN;
+}
+
+static size_t expected_in(const struct model *m)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->count; i++)
+		count += m->of[i] == EXPECT_IN;
+	return count;
+}
+
+bool check_converged(struct world *w, const struct model *m)
+{
+	uint8_t digest[DIGEST_BYTES];
+	bool first = true;
+
+	for (size_t i = 0; i < m->count; i++) {
+		struct mesh_view v;
+
+		if (!takes_part(w, m, i))
+			continue;
+		if (!node_mesh_find(w->hosts[i]->node, m->mesh, &v) || v.members != expected_in(m))
+			return false;
+		if (!first && memcmp(digest, v.digest, sizeof(digest)) != 0)
+			return false;
+		memcpy(digest, v.digest, sizeof(digest));
+		first = false;
+	}
+	return true;
+}
+
+static long host_of(const struct model *m, const struct key *key)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->of[i] != EXPECT_NOTHING && key_equal(&m->keys[i], key))
+			return (long)i;
+	return -1;
+}
+
+static void check_view(struct world *w, const struct model *m, size_t i, bool settled)
+{
+	struct mesh_view v;
+	struct member_view member = { .is_self = false };
+	const struct key *after = NULL;
+	struct key last;
+
+	if (!node_mesh_find(w->hosts[i]->node, m->mesh, &v)) {
+		world_fail(w, "host %zu lost the mesh", i);
+		return;
+	}
+	while (node_member_next(w->hosts[i]->node, v.id, after, &member)) {
+		long who = host_of(m, &member.key);
+
+		last = member.key;
+		after = &last;
+		if (who < 0) {
+			if (settled)
+				world_fail(w, "host %zu has a member nobody knows", i);
+		} else if (m->of[who] == EXPECT_IN && member.standing != STANDING_IN && settled) {
+			world_fail(w, "host %zu counts host %ld out (%d)", i, who,
+			           (int)member.standing);
+		} else if (m->of[who] == EXPECT_LEFT && member.standing == STANDING_IN && settled) {
+			world_fail(w, "host %zu counts host %ld in, which left", i, who);
+		} else if (member.standing == STANDING_PRUNED ||
+		           member.standing == STANDING_EXPELLED) {
+			world_fail(w, "host %zu: host %ld was removed by others", i, who);
+		}
+	}
+}
+
+void check_safety(struct world *w, const struct model *m, bool settled)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (takes_part(w, m, i))
+			check_view(w, m, i, settled);
+}
+
+void check_devices(struct world *w, const struct model *m)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		const struct device *d;
+		struct mesh_view v;
+
+		if (!takes_part(w, m, i) || !node_mesh_find(w->hosts[i]->node, m->mesh, &v))
+			continue;
+		d = kern_find(&w->hosts[i]->kern, v.device);
+		if (!d || !d->up || d->peers_count != expected_in(m) - 1)
+			world_fail(w, "host %zu: device has %zu peers, not %zu", i,
+			           d ? d->peers_count : 0, expected_in(m) - 1);
+		for (size_t p = 0; d && p < d->peers_count; p++)
+			if (host_of(m, &d->peers[p].key) < 0 || d->peers[p].allowed_count != 1 ||
+			    d->peers[p].allowed[0].bits != 128 || !d->peers[p].has_endpoint)
+				world_fail(w, "host %zu: peer %zu is rendered wrongly", i, p);
+	}
+}
+
+void check_final(struct world *w, const struct model *m)
+{
+	if (!check_converged(w, m))
+		world_fail(w, "the replicas differ");
+	check_safety(w, m, true);
+	if (w->options.devices)
+		check_devices(w, m);
+}
