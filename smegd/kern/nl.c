@@ -8,7 +8,8 @@
  *
  * libmnl's mnl_cb_run() was rejected for the loop: it reports through errno, ends silently at a
  * message whose length does not fit, and treats an interrupted dump as an error of its own before
- * the dump has been drained.  Its accessors are used throughout.
+ * the dump has been drained.  Its mnl_nlmsg_ok() takes a length above 2 GiB for a negative one, and
+ * so for good (the fuzzer found it).  Its accessors are used throughout.
  *
  * NETLINK_CAP_ACK keeps the kernel from repeating our request, and with it a private key, in its
  * answer.  NETLINK_GET_STRICT_CHK lets it filter dumps: a router may hold a million routes.
@@ -124,21 +125,37 @@ static void nl_message(const struct nlmsghdr *m, struct nl_await *await)
 		nl_fail(await, err);
 }
 
+int nl_next(struct nl_datagram *d, const struct nlmsghdr **ret_m)
+{
+	const struct nlmsghdr *m = (const struct nlmsghdr *)(const void *)d->at;
+	size_t bytes;
+
+	if (d->left == 0)
+		return 0;
+	if (d->left < sizeof(*m) || m->nlmsg_len < sizeof(*m) || m->nlmsg_len > d->left)
+		return ERR_MALFORMED;
+	/* The last one may lack its padding. */
+	bytes = ((size_t)m->nlmsg_len + MNL_ALIGNTO - 1) / MNL_ALIGNTO * MNL_ALIGNTO;
+	bytes = MIN_OF(bytes, d->left);
+	d->at += bytes;
+	d->left -= bytes;
+	*ret_m = m;
+	return 1;
+}
+
 void nl_parse(const void *datagram, size_t bytes, struct nl_await *await)
 {
-	const struct nlmsghdr *m = datagram;
-	int left = (int)bytes;
+	struct nl_datagram d = { .at = datagram, .left = bytes };
+	const struct nlmsghdr *m;
+	int some = 1;
 
-	assert(bytes <= INT32_MAX);
-	while (left > 0 && !await->is_done) {
-		if (!mnl_nlmsg_ok(m, left)) {
-			nl_fail(await, ERR_MALFORMED);
-			return;
-		}
-		if (m->nlmsg_seq == await->seq && m->nlmsg_pid == await->port)
+	while (!await->is_done && some == 1) {
+		some = nl_next(&d, &m);
+		if (some == 1 && m->nlmsg_seq == await->seq && m->nlmsg_pid == await->port)
 			nl_message(m, await);
-		m = mnl_nlmsg_next(m, &left);
 	}
+	if (some < 0)
+		nl_fail(await, some);
 }
 
 /* One datagram from the kernel into nl->reply; its length, or an error. */

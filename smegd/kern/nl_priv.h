@@ -60,6 +60,15 @@ int nl_ask(struct nl *nl, struct nlmsghdr *m, nl_message_fn fn, void *ctx) MUST_
 /* Wipe what was received: answers of WireGuard hold private keys. */
 void nl_wipe(struct nl *nl);
 
+/* A datagram of messages; any bytes, aligned as a message header. */
+struct nl_datagram {
+	const uint8_t *at;
+	size_t left;
+};
+
+/* The next message, which lies within it: 1; 0 at the end; ERR_MALFORMED. */
+int nl_next(struct nl_datagram *d, const struct nlmsghdr **ret_m) MUST_CHECK;
+
 /*
  * One datagram: calls fn for messages that belong to the request, until it fails, and notes errors
  * and the end.  Takes any bytes.

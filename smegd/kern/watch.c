@@ -194,17 +194,18 @@ static void news_of_all(struct kern_news *news)
 
 void watch_parse(struct watch *w, const void *datagram, size_t bytes, struct kern_news *news)
 {
-	const struct nlmsghdr *m = datagram;
-	int left = (int)bytes;
+	struct nl_datagram d = { .at = datagram, .left = bytes };
+	const struct nlmsghdr *m;
+	int some;
 
-	assert(bytes <= INT32_MAX);
-	while (left > 0) {
-		if (!mnl_nlmsg_ok(m, left) || news_of_message(w, m, news)) {
+	while ((some = nl_next(&d, &m)) == 1) {
+		if (news_of_message(w, m, news)) {
 			news_of_all(news);
 			return;
 		}
-		m = mnl_nlmsg_next(m, &left);
 	}
+	if (some < 0)
+		news_of_all(news);
 }
 
 int watch_drain(struct watch *w, struct kern_news *ret)
