@@ -1,0 +1,497 @@
+/*
+ * The daemon: opens its parts in the order in which each can still be refused without harm, wakes
+ * for each, and closes them.
+ *
+ * Order of opening: directories, the disk (a second daemon on the same state ends here, before it
+ * has touched anything else), the kernel, the port, the control socket, the node with its rows.
+ * Until READY=1 nobody has seen anything of us but an open port.
+ *
+ * One timer serves all: it is armed for the earliest of the node's, the hub's and our own times
+ * after each wake-up.  Clocks are read once per wake-up, so all that happens in it has one time.
+ *
+ * At the end tunnels stay as they are: traffic goes on while the daemon is upgraded.
+ */
+#include "smegd/daemon.h"
+
+#include "smegd/daemon_priv.h"
+#include "smegd/host.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STATUS_EVERY_MS MS_PER_SECOND
+#define SLEEP_MAX_MS MS_PER_MINUTE
+#define STORE_NAME "smegd.db"
+
+/* --- what is due ---------------------------------------------------------------------------- */
+
+static void tell_status(struct daemon *d)
+{
+	size_t meshes = node_mesh_count(d->node);
+	size_t members = 0;
+	size_t sessions = 0;
+	struct mesh_view v;
+	char status[sizeof(d->status)];
+
+	for (size_t i = 0; i < meshes && node_mesh_view(d->node, i, &v); i++) {
+		members += v.members;
+		sessions += v.sessions;
+	}
+	snprintf(status, sizeof(status), "%zu mesh%s, %zu member%s, %zu session%s", meshes,
+	         meshes == 1 ? "" : "es", members, members == 1 ? "" : "s", sessions,
+	         sessions == 1 ? "" : "s");
+	if (strcmp(status, d->status) == 0)
+		return;
+	memcpy(d->status, status, sizeof(status));
+	notify_send(d->notify, "STATUS=%s", status);
+}
+
+/* Before the loop sleeps: what was promised to the manager, and the timer. */
+static void settle(struct daemon *d)
+{
+	int64_t now = d->now.mono_ms;
+	int64_t at = MIN_OF(node_deadline(d->node), hub_deadline(d->hub));
+
+	if (d->watchdog_ms <= now) {
+		notify_send(d->notify, "WATCHDOG=1");
+		d->watchdog_ms = now + d->notify->watchdog_ms;
+	}
+	if (d->status_ms <= now) {
+		tell_status(d);
+		d->status_ms = TIME_NEVER;
+	}
+	at = MIN_OF(at, d->commit_ms);
+	at = MIN_OF(at, d->watchdog_ms);
+	at = MIN_OF(at, d->status_ms);
+	at = MIN_OF(at, now + SLEEP_MAX_MS);
+	/* At least 1: what is due at once was done just now, and others want their turn. */
+	loop_arm(d->loop, MAX_OF(at - now, 1));
+}
+
+static int due(struct daemon *d)
+{
+	struct event tick = { .kind = EV_TICK };
+	int err = 0;
+
+	if (hub_deadline(d->hub) <= d->now.mono_ms)
+		err = daemon_hub_tick(d);
+	if (!err && node_deadline(d->node) <= d->now.mono_ms)
+		err = daemon_step(d, &tick);
+	if (!err)
+		err = daemon_drain(d);
+	if (!err && (d->must_commit || d->commit_ms <= d->now.mono_ms))
+		err = daemon_commit(d);
+	return err;
+}
+
+/* --- the loop's handlers -------------------------------------------------------------------- */
+
+static void awake(struct daemon *d)
+{
+	host_clock(&d->now);
+	log_set_clock(d->now.mono_ms);
+}
+
+/* Every handler ends here. */
+static void asleep(struct daemon *d, int err)
+{
+	if (!err)
+		err = due(d);
+	if (err) {
+		d->err = err;
+		loop_stop(d->loop);
+		return;
+	}
+	/* Something may have changed; told a little later, once for many changes. */
+	if (d->status_ms == TIME_NEVER)
+		d->status_ms = d->now.mono_ms + STATUS_EVERY_MS;
+	settle(d);
+}
+
+static void on_woken(void *ctx)
+{
+	struct daemon *d = ctx;
+	int err;
+
+	awake(d);
+	err = daemon_links(d);
+	if (!err)
+		err = daemon_clients(d);
+	asleep(d, err);
+}
+
+static void on_timeout(void *ctx)
+{
+	struct daemon *d = ctx;
+	bool was_status = false;
+	int err;
+
+	awake(d);
+	was_status = d->status_ms <= d->now.mono_ms;
+	err = due(d);
+	if (err || !was_status) {
+		asleep(d, err);
+		return;
+	}
+	settle(d);
+}
+
+static void on_readable(void *ctx)
+{
+	struct daemon *d = ctx;
+	struct kern_news news = { false, false };
+	struct event ev = { .kind = EV_NEWS };
+	int err;
+
+	awake(d);
+	err = d->kern->v->watch_read(d->kern, &news);
+	if (err == -ENOMEM) {
+		asleep(d, daemon_no_memory(d));
+		return;
+	}
+	if (err) {
+		log_say(LOG_ERROR, "kernel-news", "no more from now on, changes are seen late: %s",
+		        err_text(err));
+		loop_unwatch(d->loop);
+	}
+	err = news.addresses_changed ? daemon_queue_addresses(d) : 0;
+	if (!err && news.devices_changed) {
+		ev.u.news.devices = true;
+		err = daemon_step(d, &ev);
+	}
+	if (!err)
+		err = daemon_drain(d);
+	asleep(d, err);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+	struct daemon *d = ctx;
+
+	awake(d);
+	if (signo == SIGHUP) {
+		daemon_reload(d);
+		asleep(d, 0);
+		return;
+	}
+	log_say(LOG_INFO, "stopping", "%s", signo == SIGINT ? "SIGINT" : "SIGTERM");
+	d->is_stopping = true;
+	loop_stop(d->loop);
+}
+
+/* From any thread. */
+static void wake(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	loop_wake(d->loop);
+}
+
+/* --- opening -------------------------------------------------------------------------------- */
+
+static int open_loop(struct daemon *d, struct diag *diag)
+{
+	struct loop_handlers handlers = {
+		.ctx = d,
+		.woken = on_woken,
+		.timeout = on_timeout,
+		.readable = on_readable,
+		.signal = on_signal,
+	};
+	int err = loop_open(&handlers, &d->loop);
+
+	return err ? diag_set(diag, err, "cannot set up the main loop: %s", err_text(err)) : 0;
+}
+
+static int open_store(struct daemon *d, struct diag *diag)
+{
+	struct host_directory dir = {
+		.path = d->conf.state_directory,
+		.key = "stateDirectory",
+		.mode = 0700,
+	};
+	char path[CONF_PATH_BYTES + sizeof(STORE_NAME) + 1];
+	bool kept;
+	int err = host_directory(&dir, &kept, diag);
+
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "%s/%s", d->conf.state_directory, STORE_NAME);
+	return store_open(path, NULL, &d->store, diag);
+}
+
+static int open_kernel(struct daemon *d, struct diag *diag)
+{
+	struct kern_options options = {
+		.backend = (enum backend)d->conf.backend,
+		.device_prefix = d->conf.device_prefix,
+	};
+	int err = kern_open(&options, &d->kern, diag);
+	int fd;
+
+	if (err == -EPERM && !diag->hint[0])
+		diag_hint(diag, "run as root, or without WireGuard: backend: none");
+	if (err)
+		return err;
+	fd = d->kern->v->watch_fd(d->kern);
+	if (fd < 0)
+		return 0;
+	err = loop_watch(d->loop, fd);
+	return err ? diag_set(diag, err, "cannot watch the kernel: %s", err_text(err)) : 0;
+}
+
+static int open_network(struct daemon *d, struct diag *diag)
+{
+	struct net_options options = { .mem = &host_heap, .wake = wake, .wake_ctx = d };
+	int err = net_open(&options, &d->net);
+
+	if (err)
+		return diag_set(diag, err, "cannot set up the network: %s", err_text(err));
+	return net_listen(d->net, d->conf.has_listen ? &d->conf.listen : NULL,
+	                  (uint16_t)d->conf.port, &d->port, diag);
+}
+
+static size_t identities(void *ctx, struct identity *out, size_t cap)
+{
+	return node_identities(ctx, out, cap);
+}
+
+static enum admit admit(void *ctx, const struct hello *hello, struct instant now, int *ret_err)
+{
+	return node_admit(ctx, hello, now, ret_err);
+}
+
+static int open_hub(struct daemon *d)
+{
+	struct hub_options options = { .mem = &host_heap };
+	int err = host_entropy(options.seed, sizeof(options.seed));
+
+	options.directory.ctx = d->node;
+	options.directory.identities = identities;
+	options.directory.admit = admit;
+	if (!err)
+		err = hub_new(&options, &d->hub);
+	sodium_memzero(&options, sizeof(options));
+	return err;
+}
+
+static void node_settings(const struct daemon *d, struct node_options *o)
+{
+	const struct conf *c = &d->conf;
+
+	o->mem = &host_heap;
+	o->gossip_port = d->port;
+	o->wg_port = (uint16_t)c->wireguard_port;
+	memcpy(o->device_prefix, c->device_prefix, sizeof(o->device_prefix));
+	o->no_devices = strcmp(d->kern->v->name, "none") == 0;
+	o->mtu = c->mtu;
+	o->keepalive_s = (uint16_t)c->keep_alive_s;
+	memcpy(o->alias, c->alias, sizeof(o->alias));
+	if (!c->alias[0])
+		host_label(o->alias, sizeof(o->alias));
+	memcpy(o->places, c->endpoints.list, sizeof(o->places));
+	o->places_count = c->endpoints.count;
+	o->repair_interval_ms = (int64_t)c->pull_interval_s * MS_PER_SECOND;
+	o->neighbours = c->neighbours;
+}
+
+static int open_node(struct daemon *d, struct diag *diag)
+{
+	struct node_options options;
+	int err;
+
+	memset(&options, 0, sizeof(options));
+	node_settings(d, &options);
+	err = host_entropy(options.seed, sizeof(options.seed));
+	if (!err)
+		err = node_new(&options, &d->node);
+	sodium_memzero(&options, sizeof(options));
+	if (!err)
+		err = open_hub(d);
+	return err ? diag_set(diag, err, "cannot make the node: %s", err_text(err)) : 0;
+}
+
+/* One stored row.  The effects of this are at most traces: nothing leaves before the start. */
+static int restore(void *ctx, const struct row *row)
+{
+	struct daemon *d = ctx;
+	struct event ev = { .kind = EV_RESTORE, .now = d->now };
+	int err;
+
+	ev.u.row = row;
+	err = node_step(d->node, &ev, &d->fx);
+	for (size_t i = 0; i < d->fx.count && !err; i++) {
+		assert(d->fx.list[i].kind == FX_TRACE);
+		daemon_trace(&d->fx.list[i]);
+	}
+	return err;
+}
+
+static int restore_all(struct daemon *d, struct diag *diag)
+{
+	int err = store_load(d->store, restore, d, diag);
+
+	if (err == ERR_VERSION)
+		err = ERR_NEWER_STORE;
+	else if (err == ERR_MALFORMED)
+		err = ERR_DAMAGED_STORE;
+	else if (err == 0 || diag->text[0])
+		return err;
+	diag_set(diag, err, "%s/%s: %s", d->conf.state_directory, STORE_NAME, err_text(err));
+	diag_hint(diag,
+	          "nothing in it was changed; install the version that wrote it, or restore it "
+	          "from a backup");
+	return err;
+}
+
+static int open_all(struct daemon *d, struct diag *diag)
+{
+	int err = open_loop(d, diag);
+
+	if (!err)
+		err = open_store(d, diag);
+	if (!err)
+		err = open_kernel(d, diag);
+	if (!err)
+		err = open_network(d, diag);
+	if (!err)
+		err = daemon_socket_open(d, diag);
+	if (!err)
+		err = open_node(d, diag);
+	if (!err)
+		err = restore_all(d, diag);
+	return err;
+}
+
+static void prepare(struct daemon *d, const struct daemon_options *options)
+{
+	d->conf = *options->conf;
+	d->reread = options->reread;
+	d->reread_ctx = options->reread_ctx;
+	d->notify = options->notify;
+	d->commit_ms = TIME_NEVER;
+	d->status_ms = TIME_NEVER;
+	d->watchdog_ms = TIME_NEVER;
+	list_init(&d->queue);
+	effects_init(&d->fx, &host_heap);
+	hub_outputs_init(&d->in, &host_heap);
+	hub_outputs_init(&d->out, &host_heap);
+	arena_init(&d->scratch, &host_heap);
+	awake(d);
+}
+
+int daemon_open(const struct daemon_options *options, struct daemon **ret, struct diag *diag)
+{
+	struct daemon *d = mem_zalloc(&host_heap, sizeof(*d));
+	int err;
+
+	if (!d)
+		return diag_set(diag, -ENOMEM, "out of memory");
+	if (sodium_init() < 0) {
+		mem_free(&host_heap, d);
+		return diag_set(diag, ERR_INTERNAL, "libsodium does not work on this machine");
+	}
+	prepare(d, options);
+	err = open_all(d, diag);
+	if (err) {
+		daemon_close(d);
+		return err;
+	}
+	d->ctl.node = d->node;
+	d->ctl.backend = d->kern->v->name;
+	d->ctl.port = d->port;
+	d->ctl.started_ms = d->now.mono_ms;
+	*ret = d;
+	return 0;
+}
+
+/* --- running -------------------------------------------------------------------------------- */
+
+static void tell_started(const struct daemon *d)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_INFO, "started", NULL, NULL);
+	log_text(&l, "backend", d->kern->v->name);
+	log_number(&l, "port", d->port);
+	log_number(&l, "meshes", (int64_t)node_mesh_count(d->node));
+	log_text(&l, "state", d->conf.state_directory);
+	log_end(&l);
+}
+
+static int start(struct daemon *d)
+{
+	struct event ev = { .kind = EV_START };
+	int err;
+
+	awake(d);
+	err = daemon_step(d, &ev);
+	if (!err)
+		err = daemon_drain(d);
+	if (!err)
+		err = due(d);
+	if (err)
+		return err;
+	tell_started(d);
+	if (d->notify->watchdog_ms)
+		d->watchdog_ms = d->now.mono_ms;
+	notify_send(d->notify, "READY=1");
+	d->status_ms = d->now.mono_ms;
+	settle(d);
+	return 0;
+}
+
+static int stop(struct daemon *d)
+{
+	struct event ev = { .kind = EV_STOP };
+	int err;
+
+	notify_send(d->notify, "STOPPING=1\nSTATUS=stopping; tunnels stay");
+	err = daemon_step(d, &ev);
+	if (!err)
+		err = daemon_drain(d);
+	if (!err)
+		err = daemon_commit(d);
+	return err;
+}
+
+int daemon_run(struct daemon *d, struct diag *diag)
+{
+	int err = start(d);
+
+	if (!err) {
+		loop_run(d->loop);
+		err = d->err;
+	}
+	if (!err && d->is_stopping)
+		err = stop(d);
+	if (err)
+		*diag = d->diag;
+	return err;
+}
+
+void daemon_close(struct daemon *d)
+{
+	if (!d)
+		return;
+	while (!list_is_empty(&d->queue))
+		daemon_queue_free(container_of(d->queue.next, struct queued, link));
+	/* Threads wake the loop, and the loop polls the kernel: in this order. */
+	local_close(d->local);
+	net_close(d->net);
+	loop_close(d->loop);
+	if (d->kern)
+		d->kern->v->free(d->kern);
+	hub_free(d->hub);
+	node_free(d->node);
+	store_close(d->store);
+	effects_fini(&d->fx);
+	hub_outputs_fini(&d->in);
+	hub_outputs_fini(&d->out);
+	arena_fini(&d->scratch);
+	mem_free(&host_heap, d);
+}

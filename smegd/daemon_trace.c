@@ -1,0 +1,64 @@
+/*
+ * What the node reports, as lines of the log.
+ *
+ * Its traces have a kind and numbers, no words; a table gives each kind its level.  A device's
+ * trouble has words that only the shell saw, so it is told here, once until it changes: the node
+ * tries again every few seconds, and the tenth line of a kind says nothing new.
+ */
+#include "smegd/daemon_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum log_level level_of(enum trace_kind kind)
+{
+	switch (kind) {
+	case TRACE_MESH_CREATED:
+	case TRACE_MESH_JOINED:
+	case TRACE_MESH_LEFT:
+	case TRACE_MEMBER_IN:
+	case TRACE_MEMBER_OUT:
+	case TRACE_INVITE_USED:
+		return LOG_INFO;
+	case TRACE_REFUSED_STATEMENT:
+	case TRACE_CLOCK_OFF:
+	case TRACE_LOCATOR_CLASH:
+	case TRACE_REFUSED_JOIN:
+		return LOG_WARNING;
+	case TRACE_SESSION_UP:
+	case TRACE_SESSION_DOWN:
+	case TRACE_DIAL_FAILED:
+	case TRACE_DEVICE_ERROR: /* daemon_problem() has told */
+	case TRACE_APPLIED:
+	case TRACE_REPAIR:
+		return LOG_DEBUG;
+	}
+	return LOG_DEBUG;
+}
+
+void daemon_trace(const struct effect *trace)
+{
+	enum trace_kind kind = trace->u.trace.kind;
+	struct log_line l;
+
+	log_begin(&l, level_of(kind), trace_name(kind), trace->u.trace.mesh,
+	          &trace->u.trace.member);
+	log_error(&l, trace->u.trace.err);
+	if (trace->u.trace.number)
+		log_number(&l, "number", (int64_t)trace->u.trace.number);
+	log_end(&l);
+}
+
+void daemon_problem(struct daemon *d, const char *device, const char *mesh, const struct diag *diag)
+{
+	bool is_new = strcmp(d->problem, diag->text) != 0;
+	struct log_line l;
+
+	snprintf(d->problem, sizeof(d->problem), "%s", diag->text);
+	log_begin(&l, is_new ? LOG_WARNING : LOG_DEBUG, "device-problem", mesh, NULL);
+	log_text(&l, "device", device);
+	log_text(&l, "text", diag->text);
+	if (diag->hint[0])
+		log_text(&l, "hint", diag->hint);
+	log_end(&l);
+}

@@ -1,0 +1,160 @@
+/*
+ * What the daemon takes from the machine it runs on.
+ *
+ * The monotonic clock is CLOCK_BOOTTIME: a laptop that wakes after an hour must know that its
+ * sessions are an hour old.
+ *
+ * Directories are opened first and then looked at and changed through the descriptor, so that
+ * nobody can swap a path between two looks; a link in place of the last name is refused.
+ */
+#include "smegd/host.h"
+
+#include "base/addr.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static void *heap_resize(void *ctx, void *ptr, size_t bytes)
+{
+	(void)ctx;
+	if (bytes > 0)
+		return realloc(ptr, bytes);
+	free(ptr);
+	return NULL;
+}
+
+const struct mem host_heap = { .resize = heap_resize };
+
+static int64_t clock_ms(clockid_t id)
+{
+	struct timespec t;
+
+	if (clock_gettime(id, &t))
+		abort(); /* these two clocks are always there */
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void host_clock(struct instant *ret)
+{
+	ret->mono_ms = clock_ms(CLOCK_BOOTTIME);
+	ret->unix_ms = clock_ms(CLOCK_REALTIME);
+}
+
+int host_entropy(void *out, size_t bytes)
+{
+	size_t have = 0;
+
+	while (have < bytes) {
+		ssize_t n = getrandom((char *)out + have, bytes - have, 0);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			have += (size_t)n;
+	}
+	return 0;
+}
+
+void host_harden(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	umask(077);
+	/* Neither can fail for a reason that we could do anything about. */
+	if (prctl(PR_SET_DUMPABLE, 0) || setrlimit(RLIMIT_CORE, &none))
+		return;
+}
+
+void host_label(char *out, size_t cap)
+{
+	char name[256];
+
+	assert(cap > 0);
+	out[0] = 0;
+	if (gethostname(name, sizeof(name)))
+		return;
+	name[sizeof(name) - 1] = 0;
+	name[strcspn(name, ".")] = 0;
+	for (char *c = name; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c + 'a' - 'A');
+	if (name_is_label(name) && strlen(name) < cap)
+		strcpy(out, name);
+}
+
+int host_group(const char *name, uint32_t *ret_gid)
+{
+	char buffer[16384];
+	struct group entry;
+	struct group *found;
+	int err = getgrnam_r(name, &entry, buffer, sizeof(buffer), &found);
+
+	if (!found)
+		return err && err != ENOENT ? -err : -ENOENT;
+	*ret_gid = found->gr_gid;
+	return 0;
+}
+
+/* --- directories ---------------------------------------------------------------------------- */
+
+static int fail_directory(const struct host_directory *d,
+                          const char *what,
+                          int err,
+                          struct diag *diag)
+{
+	diag_set(diag, err, "cannot %s %s: %s", what, d->path, err_text(err));
+	if (err == -EACCES || err == -EPERM || err == -EROFS)
+		diag_hint(diag, "run as root, or choose another place: `%s`", d->key);
+	else if (err == -ENOENT)
+		diag_hint(diag, "make the directory that it is in, or choose another: `%s`",
+		          d->key);
+	return err;
+}
+
+static int settle(const struct host_directory *d, int fd, bool *ret_kept_group, struct diag *diag)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return fail_directory(d, "look at", -errno, diag);
+	if (st.st_uid != geteuid()) {
+		diag_set(diag, -EPERM, "%s belongs to another user (uid %u)", d->path,
+		         (unsigned)st.st_uid);
+		diag_hint(diag, "run as that user, or choose another place: `%s`", d->key);
+		return -EPERM;
+	}
+	if (d->has_group && st.st_gid != d->gid && fchown(fd, (uid_t)-1, d->gid)) {
+		if (errno != EPERM)
+			return fail_directory(d, "set the group of", -errno, diag);
+		*ret_kept_group = true;
+	}
+	if ((st.st_mode & 07777) != d->mode && fchmod(fd, d->mode))
+		return fail_directory(d, "set the permissions of", -errno, diag);
+	return 0;
+}
+
+int host_directory(const struct host_directory *d, bool *ret_kept_group, struct diag *diag)
+{
+	int err;
+	int fd;
+
+	*ret_kept_group = false;
+	if (mkdir(d->path, d->mode & 0700) && errno != EEXIST)
+		return fail_directory(d, "make", -errno, diag);
+	fd = open(d->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fail_directory(d, "open", -errno, diag);
+	err = settle(d, fd, ret_kept_group, diag);
+	close(fd);
+	return err;
+}
