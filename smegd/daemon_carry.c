@@ -11,6 +11,8 @@
  */
 #include "smegd/daemon_priv.h"
 
+#include "smegd/host.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <sodium.h>
@@ -27,12 +29,12 @@ int daemon_no_memory(struct daemon *d)
 
 struct queued *daemon_queue(struct daemon *d, enum event_kind kind)
 {
-	struct queued *q = mem_zalloc(d->fx.arena.mem, sizeof(*q));
+	struct queued *q = mem_zalloc(&host_heap, sizeof(*q));
 
 	if (!q)
 		return NULL;
 	q->event.kind = kind;
-	arena_init(&q->arena, d->fx.arena.mem);
+	arena_init(&q->arena, &host_heap);
 	list_add(&d->queue, &q->link);
 	return q;
 }
