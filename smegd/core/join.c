@@ -23,7 +23,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define JOIN_ASK_MS 300 /* between two questions for digests while fetching and comparing */
+#define JOIN_BUSY_MS 400 /* pause before a busy introducer is asked again; half to one and a half \
+	                  */
+#define JOIN_ASK_MS 300  /* between two questions for digests while fetching and comparing */
 
 /* --- failure -------------------------------------------------------------------------------- */
 
@@ -454,11 +456,16 @@ static void bootstrap_failed(struct step *st, struct mesh *m, int err)
 	struct joining *j = m->joining;
 	char text[ENDPOINT_TEXT_BYTES];
 
-	hostport_text(&j->token.bootstraps[j->bootstrap].at, text);
-	words_of_failure(j, text, err);
-	j->last_err = err;
 	j->dial = 0;
 	j->session = 0;
+	if (err == ERR_BUSY) {
+		/* Many join at once: everybody gets a turn before the deadline. */
+		j->step = JOIN_WAITING;
+		j->again_ms = st->now.mono_ms + rng_jitter(&st->n->rng, JOIN_BUSY_MS, 50);
+		return;
+	}
+	hostport_text(&j->token.bootstraps[j->bootstrap].at, text);
+	words_of_failure(j, text, err);
 	if (!is_final(err) && ++j->bootstrap < j->token.bootstraps_count)
 		dial_bootstrap(st, m);
 	else
@@ -691,6 +698,8 @@ void join_tick(struct step *st, struct mesh *m)
 		diag_hint(&diag, "smegctl status %s", m->name);
 		command_fail(st, j->request, ERR_TIMED_OUT, &diag);
 		drop_joining(st, m);
+	} else if (j->step == JOIN_WAITING && st->now.mono_ms >= j->again_ms) {
+		dial_bootstrap(st, m);
 	} else if (j->step == JOIN_FETCHING || j->step == JOIN_COMPARING) {
 		tick_member(st, m);
 	}
@@ -702,6 +711,8 @@ int64_t join_deadline(const struct mesh *m)
 
 	if (!j)
 		return TIME_NEVER;
+	if (j->step == JOIN_WAITING)
+		return MIN_OF(j->deadline_ms, j->again_ms);
 	if (j->step == JOIN_FETCHING || j->step == JOIN_COMPARING)
 		return MIN_OF(j->deadline_ms, j->asked_ms + JOIN_ASK_MS);
 	return j->deadline_ms;

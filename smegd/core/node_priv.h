@@ -82,6 +82,7 @@ struct session {
 	int64_t clock_ahead_ms;
 	int64_t since_ms;    /* mono */
 	int64_t heard_ms;    /* mono: last message */
+	int64_t again_ms;    /* mono: waiting ends */
 	int64_t asked_ms;    /* mono: last question of ours */
 	int64_t unwanted_ms; /* mono: since when neither needs it; 0: needed */
 	int64_t repaired_ms; /* mono: last summary that we sent */
@@ -127,6 +128,7 @@ enum mesh_state {
 
 enum join_step {
 	JOIN_NONE,
+	JOIN_WAITING, /* who should admit us is busy */
 	JOIN_DIALLING,
 	JOIN_REDEEMING,
 	JOIN_FETCHING,
@@ -140,6 +142,7 @@ struct joining {
 	enum join_step step;
 	int64_t deadline_ms;
 	int64_t step_since_ms;
+	int64_t again_ms;           /* mono: waiting ends */
 	int64_t asked_ms;           /* mono: last round of questions for digests */
 	struct token token;         /* join */
 	struct keypair invite_pair; /* join */
@@ -148,9 +151,8 @@ struct joining {
 	uint64_t session; /* with the introducer, as joiner */
 	uint64_t redeem_request;
 	struct key introducer; /* X25519 */
-	int last_err;
-	struct diag diag; /* words about the last failure */
-	size_t agreed;    /* members besides the introducer with our digest */
+	struct diag diag;      /* words about the last failure */
+	size_t agreed;         /* members besides the introducer with our digest */
 	struct key agreed_keys[2];
 };
 

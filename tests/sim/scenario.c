@@ -144,8 +144,6 @@ static void raise_mesh(struct world *w, struct model *m)
 	}
 	printf("  %-28s %.3f s\n", "all joined", (double)(w->now_us - begun_us) / 1e6);
 	settle(w, m, MINUTE_US, "raise");
-	/* Devices follow within a moment. */
-	world_run(w, w->now_us + SECOND_US, NULL, NULL);
 }
 
 static unsigned random_host(struct world *w, const struct model *m)
