@@ -6,6 +6,13 @@
  * (RFC 8305) would be faster for a person who waits; here a redial follows anyway, and twice the
  * connections would meet the far side's limits for strangers.
  *
+ * nng sometimes calls a stream connected that is not.  It puts a new socket under epoll before it
+ * calls connect(), and such a socket reports a hang-up; when its poller gets to that only after
+ * connect(), it looks for an error, finds none and declares success (tcp_dialer_cb() in 1.5.2; a
+ * busy machine shows it within seconds).  So we ask for the peer's name, which exists only if it is
+ * true.  If not, an empty send waits until it becomes true, since nng sends when the kernel says
+ * that it can; if that fails, a receive yields the reason, which nng's error event swallows.
+ *
  * Nothing is freed where it ends.  Handlers run deep inside pump_turn(), and data that net_next()
  * gave out may still be in use when the loop drops its link; so a dead link is closed and set
  * aside, and the next net_next() frees it, when no handler is on the stack.
@@ -81,13 +88,7 @@ static const struct pipe_events link_events = { link_got, link_drained, link_end
 
 void link_up(struct link *l, nng_stream *stream)
 {
-	nng_sockaddr remote;
-
-	/* The other side may be gone already, and then has no address; what we dialled is right. */
-	if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &remote) == 0)
-		endpoint_from_nng(&l->remote, &remote);
 	move(l, LINK_UP);
-	alarm_clear(&l->alarm);
 	pipe_start(&l->pipe, stream);
 	say(l, SAY_UP);
 }
@@ -101,9 +102,13 @@ static void stop_dialling(struct link *l)
 	l->lookup = NULL;
 	if (l->dialer)
 		nng_stream_dialer_close(l->dialer);
+	if (l->early)
+		nng_stream_close(l->early);
 	op_fini(&l->dial);
 	nng_stream_dialer_free(l->dialer);
 	l->dialer = NULL;
+	nng_stream_free(l->early);
+	l->early = NULL;
 }
 
 static int dial_error(int nng_err)
@@ -139,23 +144,62 @@ static void note_error(struct link *l, int err)
 		l->err = err;
 }
 
+static void attempt_failed(struct link *l, int err)
+{
+	stop_dialling(l);
+	note_error(l, err);
+	link_dial(l);
+}
+
+static bool arrived(struct link *l)
+{
+	nng_stream *stream = l->early;
+	nng_sockaddr remote;
+
+	if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &remote))
+		return false;
+	l->early = NULL;
+	stop_dialling(l);
+	l->err = 0;
+	endpoint_from_nng(&l->remote, &remote);
+	link_up(l, stream);
+	return true;
+}
+
+static void reason_came(struct op *o)
+{
+	attempt_failed(container_of(o, struct link, dial), dial_error(nng_aio_result(o->aio)));
+}
+
+static void empty_send_ended(struct op *o)
+{
+	struct link *l = container_of(o, struct link, dial);
+	nng_iov iov = { .iov_buf = &l->scrap, .iov_len = sizeof(l->scrap) };
+
+	if (nng_aio_result(o->aio) == 0 && arrived(l))
+		return;
+	o->done = reason_came;
+	nng_aio_set_iov(o->aio, 1, &iov);
+	nng_stream_recv(l->early, op_begin(o));
+}
+
 static void dial_ended(struct op *o)
 {
 	struct link *l = container_of(o, struct link, dial);
+	nng_iov nothing = { .iov_buf = &l->scrap, .iov_len = 0 };
 	int err = nng_aio_result(o->aio);
-	nng_stream *stream;
 
 	assert(l->state == LINK_DIALLING);
-	if (err == 0) {
-		stream = nng_aio_get_output(o->aio, 0);
-		stop_dialling(l);
-		l->err = 0;
-		link_up(l, stream);
+	if (err) {
+		attempt_failed(l, dial_error(err));
 		return;
 	}
-	stop_dialling(l);
-	note_error(l, dial_error(err));
-	link_dial(l);
+	l->early = nng_aio_get_output(o->aio, 0);
+	if (arrived(l))
+		return;
+	o->done = empty_send_ended;
+	nng_aio_set_iov(o->aio, 1, &nothing);
+	nng_stream_send(l->early, op_begin(o));
 }
 
 static int begin_dial(struct link *l, const struct endpoint *target)
@@ -268,9 +312,7 @@ static void link_alarm(struct alarm *alarm)
 	assert(l->state == LINK_DIALLING);
 	/* A name that nobody could tell about in time does not resolve, as far as people care. */
 	err = l->lookup ? ERR_NAME_UNKNOWN : ERR_CONNECT_TIMEOUT;
-	stop_dialling(l);
-	note_error(l, err);
-	link_dial(l);
+	attempt_failed(l, err);
 }
 
 void links_bury(struct net *n)

@@ -66,13 +66,19 @@ static bool v6_sockets_leave_out_v4(void)
 static void listener_accepted(struct acceptor *a, nng_stream *stream)
 {
 	struct net *n = container_of(a, struct listener, acceptor)->net;
-	struct link *l = n->links.count < NET_LINKS_MAX ? link_new(n) : NULL;
+	struct link *l = NULL;
+	nng_sockaddr remote;
 
+	/* Who is gone already has no address. */
+	if (n->links.count < NET_LINKS_MAX &&
+	    nng_stream_get_addr(stream, NNG_OPT_REMADDR, &remote) == 0)
+		l = link_new(n);
 	if (!l) {
 		nng_stream_free(stream);
 		return;
 	}
 	l->accepted = true;
+	endpoint_from_nng(&l->remote, &remote);
 	link_up(l, stream);
 }
 

@@ -54,7 +54,8 @@ void net_close(struct net *n)
 		return;
 	listeners_fini(n);
 	/* First break them all, then wait: so nng ends them side by side. */
-	map_for_each_safe(at, tmp, &n->links) link_kill(container_of(at, struct link, by_number));
+	map_for_each_safe(at, tmp, &n->links)
+		link_kill(container_of(at, struct link, by_number));
 	while (!list_is_empty(&n->dropped))
 		link_kill(container_of(n->dropped.next, struct link, node));
 	links_bury(n);

@@ -57,6 +57,8 @@ struct link {
 	struct lookup *lookup;
 	nng_stream_dialer *dialer;
 	struct op dial;
+	nng_stream *early; /* nng calls it connected, the kernel does not yet */
+	uint8_t scrap;
 	struct endpoint targets[RESOLVE_ADDRESSES];
 	size_t targets_count;
 	size_t target; /* the next to try */
@@ -94,7 +96,7 @@ struct net {
 /* A new link in state DIALLING, with its number.  NULL: out of memory. */
 struct link *link_new(struct net *n);
 
-/* Connected: `stream` is taken. */
+/* Connected, with l->remote set: `stream` is taken. */
 void link_up(struct link *l, nng_stream *stream);
 
 /* Try l->targets, one after the other, until net.connect_timeout_ms after it was made. */
