@@ -60,12 +60,12 @@ static int encode(const struct reply *r, struct arena *arena, struct bytes *ret)
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-static void fill_facts(const struct ctl *c, struct instant now, struct reply *r)
+static void fill_facts(const struct ctl *c, struct reply *r)
 {
 	r->backend = c->backend;
 	r->port = c->port;
-	r->uptime_ms = now.mono_ms - c->started_ms;
-	r->now_unix_ms = now.unix_ms;
+	r->uptime_ms = c->now.mono_ms - c->started_ms;
+	r->now_unix_ms = c->now.unix_ms;
 }
 
 static int fail_mesh(const char *name, struct diag *diag)
@@ -110,17 +110,13 @@ static int view_all(const struct ctl_viewing *v, struct reply *r)
 }
 
 /* Status and list. */
-static int view(struct ctl *c,
-                const struct ctl_asked *asked,
-                const struct request *r,
-                struct arena *arena,
-                struct bytes *ret)
+static int view(struct ctl *c, const struct request *r, struct arena *arena, struct bytes *ret)
 {
 	bool is_list = r->kind == REQUEST_LIST;
 	struct ctl_viewing v = {
 		.node = c->node,
 		.arena = arena,
-		.now = asked->now,
+		.now = c->now,
 		.with_members = is_list || r->mesh[0] || node_mesh_count(c->node) == 1,
 	};
 	struct diag diag = { "", "" };
@@ -135,7 +131,7 @@ static int view(struct ctl *c,
 		return err;
 	if (err)
 		reply = reply_of(err, &diag);
-	fill_facts(c, asked->now, &reply);
+	fill_facts(c, &reply);
 	return encode(&reply, arena, ret);
 }
 
@@ -237,9 +233,9 @@ int ctl_request(struct ctl *c,
 	if (kinds[r.kind].changes)
 		return begin_command(c, asked, &r, arena, ret);
 	if (r.kind != REQUEST_VERSION)
-		return view(c, asked, &r, arena, &ret->reply);
+		return view(c, &r, arena, &ret->reply);
 	reply = reply_of(0, NULL);
-	fill_facts(c, asked->now, &reply);
+	fill_facts(c, &reply);
 	return encode(&reply, arena, &ret->reply);
 }
 
@@ -251,7 +247,7 @@ static int fill_mesh(const struct ctl *c,
                      struct arena *arena,
                      struct reply *r)
 {
-	struct ctl_viewing v = { .node = c->node, .arena = arena };
+	struct ctl_viewing v = { .node = c->node, .arena = arena, .now = c->now };
 	struct mesh_view m;
 
 	if (!result->mesh_id[0])
@@ -302,6 +298,7 @@ int ctl_reply(struct ctl *c,
 		return 0;
 	*ret_conn = p->conn;
 	memset(p, 0, sizeof(*p));
+	fill_facts(c, &r);
 	if (!result->err)
 		err = fill_result(c, result, arena, &r);
 	return err ? err : encode(&r, arena, ret);

@@ -24,6 +24,7 @@ struct ctl {
 	uint16_t port;
 	int64_t started_ms; /* mono */
 	struct access access;
+	struct instant now; /* set before each call */
 	uint64_t last_request;
 	struct ctl_pending pending[LOCAL_CONNS_MAX];
 };
@@ -34,12 +35,11 @@ struct ctl_todo {
 	struct bytes reply;            /* the last frame of the answer, if there is no command */
 };
 
-/* One that a client sent, and when.  All results live in `arena`. */
+/* What a client sent.  All results live in `arena`. */
 struct ctl_asked {
 	uint64_t conn;
 	struct local_peer peer;
 	struct bytes frame;
-	struct instant now;
 };
 
 /* 0 or -ENOMEM: whatever else is wrong, is in the reply. */

@@ -52,45 +52,61 @@ static void find_group(struct daemon *d)
 		        d->conf.group, d->conf.group);
 }
 
-int daemon_open_to_group(struct daemon *d, struct diag *diag)
+static int open_directory(struct daemon *d, struct diag *diag)
 {
-	struct host_directory dir = {
+	const struct host_directory dir = {
 		.path = d->conf.run_directory,
 		.key = "runDirectory",
 		.mode = 0750,
+		.has_group = d->ctl.access.has_group,
+		.gid = d->ctl.access.gid,
 	};
-	char path[CONF_RUN_PATH_BYTES + sizeof(SOCKET_NAME) + 1];
 	bool kept = false;
-	int err;
+	int err = host_directory(&dir, &kept, diag);
 
-	find_group(d);
-	dir.has_group = d->ctl.access.has_group;
-	dir.gid = d->ctl.access.gid;
-	err = host_directory(&dir, &kept, diag);
 	if (kept)
 		log_say(LOG_INFO, "group", "cannot give %s to group %s without CAP_CHOWN",
 		        d->conf.run_directory, d->conf.group);
-	if (err || !d->local || !dir.has_group)
-		return err;
+	return err;
+}
+
+/* local_open() has left it with our own group. */
+static int open_socket(const struct daemon *d, struct diag *diag)
+{
+	char path[CONF_RUN_PATH_BYTES + sizeof(SOCKET_NAME) + 1];
+
+	if (!d->ctl.access.has_group)
+		return 0;
 	socket_path(d, path, sizeof(path));
 	/* The same right as for the directory, of which was told. */
-	if (chown(path, (uid_t)-1, dir.gid) && errno != EPERM)
+	if (chown(path, (uid_t)-1, d->ctl.access.gid) && errno != EPERM)
 		return diag_set(diag, -errno, "cannot set the group of %s: %s", path,
 		                err_text(-errno));
 	return 0;
+}
+
+int daemon_open_to_group(struct daemon *d, struct diag *diag)
+{
+	int err;
+
+	find_group(d);
+	err = open_directory(d, diag);
+	return err ? err : open_socket(d, diag);
 }
 
 int daemon_socket_open(struct daemon *d, struct diag *diag)
 {
 	struct local_options options = { .mem = &host_heap, .wake = wake, .wake_ctx = d };
 	char path[CONF_RUN_PATH_BYTES + sizeof(SOCKET_NAME) + 1];
-	int err = daemon_open_to_group(d, diag);
+	int err;
 
+	find_group(d);
+	err = open_directory(d, diag);
 	if (err)
 		return err;
 	socket_path(d, path, sizeof(path));
 	err = local_open(&options, path, &d->local, diag);
-	return err ? err : daemon_open_to_group(d, diag);
+	return err ? err : open_socket(d, diag);
 }
 
 /* --- requests ------------------------------------------------------------------------------- */
@@ -119,7 +135,6 @@ static int requested(struct daemon *d, const struct local_news *n)
 		.conn = n->conn,
 		.peer = n->peer,
 		.frame = n->frame,
-		.now = d->now,
 	};
 	struct arena arena;
 	struct ctl_todo todo;
@@ -127,6 +142,7 @@ static int requested(struct daemon *d, const struct local_news *n)
 
 	/* Not the scratch arena: the command must live while its reply is made. */
 	arena_init(&arena, &host_heap);
+	d->ctl.now = d->now;
 	err = ctl_request(&d->ctl, &asked, &arena, &todo);
 	if (err)
 		err = daemon_no_memory(d);
@@ -175,6 +191,7 @@ int daemon_reply(struct daemon *d, const struct effect *reply)
 	uint64_t conn;
 
 	arena_reset(&d->scratch);
+	d->ctl.now = d->now;
 	if (ctl_reply(&d->ctl, reply, &d->scratch, &conn, &frame))
 		return daemon_no_memory(d);
 	return conn ? answer(d, conn, frame, true) : 0;
