@@ -119,9 +119,9 @@ int greeting_call(struct step *s, struct link *l)
 
 	if (!hub_identity(s->hub, l->pair.mesh, &self) ||
 	    (l->pair.is_invited && (!self.invite || !self.invite_pair)))
-		return link_drop(s, l, ERR_NO_MESH);
+		return link_cut(s, l, ERR_NO_MESH);
 	if (key_equal(&self.pair->box_public, &l->pair.peer))
-		return link_drop(s, l, ERR_BAD_KEY);
+		return link_cut(s, l, ERR_BAD_KEY);
 	err = handshake_new(s->hub, l);
 	if (err)
 		return err;
@@ -134,7 +134,7 @@ int greeting_call(struct step *s, struct link *l)
 		&says, &w);
 	sodium_memzero(secret, sizeof(secret));
 	if (err)
-		return link_drop(s, l, err);
+		return link_cut(s, l, err);
 	l->state = LINK_AWAIT_WELCOME;
 	l->timestamp_ms = says.timestamp_ms;
 	l->sent = s->now;
@@ -174,7 +174,7 @@ int greeting_welcome(struct step *s, struct link *l, const struct frame *f)
 	int err = open_welcome(s, l, f, &says);
 
 	if (err)
-		return link_drop(s, l, err);
+		return link_cut(s, l, err);
 	seal_link(s, l, l->handshake);
 	mem_free(s->hub->mem, l->handshake);
 	l->handshake = NULL;
@@ -191,7 +191,7 @@ int greeting_refuse(struct step *s, struct link *l)
 	assert(l->state == LINK_AWAIT_HELLO);
 	s->hub->counters.hellos++;
 	s->hub->counters.hellos_refused++;
-	return link_drop(s, l, 0);
+	return link_cut(s, l, 0);
 }
 
 /* Whom of us is it for? */
@@ -277,7 +277,7 @@ static int answer(struct step *s, struct link *l, struct noise *n, const struct 
 		return err;
 	s->hub->counters.hellos++;
 	if (says->err)
-		return link_drop(s, l, 0);
+		return link_cut(s, l, 0);
 	seal_link(s, l, n);
 	l->state = LINK_AWAIT_READY;
 	l->sent = s->now;

@@ -93,7 +93,7 @@ static int make_room(struct step *s)
 		struct link *l = container_of(pos, struct link, half_open);
 
 		if (l->state == LINK_AWAIT_HELLO)
-			return link_drop(s, l, 0);
+			return link_cut(s, l, 0);
 	}
 	return 0;
 }
@@ -112,13 +112,13 @@ int hub_accepted(struct hub *h,
 	if (!err)
 		err = source_get(&h->sources, &remote->addr, now, &src);
 	if (!err)
-		err = link_new(h, link, false, &l);
+		err = link_make(h, link, false, &l);
 	if (err)
 		return err;
 	l->remote = *remote;
 	if (h->half_open_count >= LIMIT_HALF_OPEN || !src ||
 	    src->half_open >= LIMIT_HALF_OPEN_PER_SOURCE)
-		return link_drop(&s, l, 0);
+		return link_cut(&s, l, 0);
 	link_hold(h, l, src);
 	l->auth_by_ms = now.mono_ms + AUTH_TIMEOUT_MS;
 	link_schedule(h, l);
@@ -136,14 +136,14 @@ int hub_dial(struct hub *h,
 	int err;
 
 	assert(dial->kind == FX_DIAL);
-	err = link_new(h, link, true, &l);
+	err = link_make(h, link, true, &l);
 	if (err)
 		return err;
 	l->dial = dial->u.dial.dial;
 	memcpy(l->pair.mesh, dial->u.dial.mesh, MESH_ID_CHARS);
 	l->pair.peer = dial->u.dial.peer;
 	l->pair.is_invited = dial->u.dial.as_joiner;
-	return h->session_count < LIMIT_SESSIONS ? 0 : link_drop(&s, l, ERR_LIMIT);
+	return h->session_count < LIMIT_SESSIONS ? 0 : link_cut(&s, l, ERR_LIMIT);
 }
 
 int hub_connected(struct hub *h,
@@ -179,7 +179,7 @@ static int on_frame(struct step *s, struct link *l, const struct frame *f)
 	case LINK_DIALLING:
 		break;
 	}
-	return link_drop(s, l, ERR_NO_ANSWER);
+	return link_cut(s, l, ERR_NO_ANSWER);
 }
 
 /* The stream can't be cut into frames. */
@@ -188,7 +188,7 @@ static int on_garbage(struct step *s, struct link *l)
 	if (l->state == LINK_AWAIT_HELLO)
 		return greeting_refuse(s, l);
 	s->hub->counters.frames_bad++;
-	return link_drop(s, l, l->session ? ERR_MALFORMED : ERR_NO_ANSWER);
+	return link_cut(s, l, l->session ? ERR_MALFORMED : ERR_NO_ANSWER);
 }
 
 int hub_bytes(struct hub *h,
@@ -244,7 +244,7 @@ int hub_close(struct hub *h, uint64_t session, struct instant now, struct hub_ou
 	struct step s = step_start(h, now, out);
 	struct link *l = link_of_session(h, session);
 
-	return l ? link_drop(&s, l, 0) : 0;
+	return l ? link_cut(&s, l, 0) : 0;
 }
 
 /* Each of a link's times has its own meaning; the first that has come is acted on. */
@@ -254,9 +254,9 @@ static int on_due(struct step *s, struct link *l)
 
 	if (l->auth_by_ms <= now_ms)
 		return l->state == LINK_AWAIT_HELLO ? greeting_refuse(s, l)
-		                                    : link_drop(s, l, ERR_NO_ANSWER);
+		                                    : link_cut(s, l, ERR_NO_ANSWER);
 	if (l->prove_by_ms <= now_ms)
-		return link_drop(s, l, ERR_TIMED_OUT);
+		return link_cut(s, l, ERR_TIMED_OUT);
 	assert(l->rekey_at_ms <= now_ms);
 	return rekey_due(s, l);
 }

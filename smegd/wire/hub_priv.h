@@ -107,7 +107,7 @@ struct link *link_of_session(const struct hub *h, uint64_t session);
 struct link *link_of_pair(const struct hub *h, const struct pair *pair);
 struct link *link_due(const struct hub *h, int64_t now_ms); /* NULL: none */
 
-int link_new(struct hub *h, uint64_t number, bool is_dialled, struct link **ret_link) MUST_CHECK;
+int link_make(struct hub *h, uint64_t number, bool is_dialled, struct link **ret_link) MUST_CHECK;
 void link_free(struct hub *h, struct link *l); /* wipes */
 
 /* Call after a change of state or of a time. */
@@ -122,7 +122,7 @@ void link_name_session(struct hub *h, struct link *l);
 void link_pair(struct hub *h, struct link *l);
 
 /* Drop the link: the shell closes it, the node learns what it must.  Nothing else is left of it. */
-int link_drop(struct step *s, struct link *l, int err) MUST_CHECK;
+int link_cut(struct step *s, struct link *l, int err) MUST_CHECK;
 
 /* The same, when the shell has told us that it is gone. */
 int link_gone(struct step *s, struct link *l, int err) MUST_CHECK;

@@ -81,7 +81,7 @@ struct link *link_due(const struct hub *h, int64_t now_ms)
 	return l && link_deadline(l) <= now_ms ? l : NULL;
 }
 
-int link_new(struct hub *h, uint64_t number, bool is_dialled, struct link **ret_link)
+int link_make(struct hub *h, uint64_t number, bool is_dialled, struct link **ret_link)
 {
 	struct link *l;
 
@@ -233,7 +233,7 @@ int link_gone(struct step *s, struct link *l, int err)
 	return told;
 }
 
-int link_drop(struct step *s, struct link *l, int err)
+int link_cut(struct step *s, struct link *l, int err)
 {
 	bool is_out = output_add(s, HUB_CLOSE, l);
 	int told = link_gone(s, l, err);

@@ -30,7 +30,7 @@
 static int rekey_broken(struct step *s, struct link *l)
 {
 	s->hub->counters.frames_bad++;
-	return link_drop(s, l, ERR_MALFORMED);
+	return link_cut(s, l, ERR_MALFORMED);
 }
 
 void rekey_arm(struct link *l, struct instant now)
@@ -66,9 +66,9 @@ int rekey_due(struct step *s, struct link *l)
 	struct identity self;
 
 	if (!l->is_dialled || l->handshake || !seal_is_settled(&l->seal))
-		return link_drop(s, l, ERR_TIMED_OUT);
+		return link_cut(s, l, ERR_TIMED_OUT);
 	if (!hub_identity(s->hub, l->pair.mesh, &self))
-		return link_drop(s, l, ERR_NO_MESH);
+		return link_cut(s, l, ERR_NO_MESH);
 	return rekey_start(s, l, &self);
 }
 
@@ -143,7 +143,7 @@ int rekey_second(struct step *s, struct link *l, struct bytes msg)
 	if (!l->handshake || msg.count != NOISE_SECOND_BYTES)
 		return rekey_broken(s, l);
 	if (!hub_identity(s->hub, l->pair.mesh, &self))
-		return link_drop(s, l, ERR_NO_MESH);
+		return link_cut(s, l, ERR_NO_MESH);
 	if (noise_second_read(l->handshake, self.pair, msg, nothing) != 0)
 		return rekey_broken(s, l);
 	noise_split(l->handshake, &keys);

@@ -115,7 +115,7 @@ static int session_lost(struct step *s, struct link *l, struct link *winner, int
 	int err = l->is_dialled ? tell_up(s, l, clock_ahead_ms) : 0;
 
 	if (!err)
-		err = link_drop(s, l, 0);
+		err = link_cut(s, l, 0);
 	return err ? err : challenge(s, winner);
 }
 
@@ -126,7 +126,7 @@ int session_up(struct step *s, struct link *l, int64_t clock_ahead_ms)
 	int err;
 
 	if (!hub_identity(s->hub, l->pair.mesh, &self))
-		return link_drop(s, l, ERR_NO_MESH);
+		return link_cut(s, l, ERR_NO_MESH);
 	l->state = LINK_UP;
 	l->auth_by_ms = TIME_NEVER;
 	link_release(s->hub, l);
@@ -135,7 +135,7 @@ int session_up(struct step *s, struct link *l, int64_t clock_ahead_ms)
 		return session_lost(s, l, other, clock_ahead_ms);
 	err = tell_up(s, l, clock_ahead_ms);
 	if (!err && other)
-		err = link_drop(s, other, 0);
+		err = link_cut(s, other, 0);
 	if (err)
 		return err;
 	link_pair(s->hub, l);
@@ -147,7 +147,7 @@ int session_up(struct step *s, struct link *l, int64_t clock_ahead_ms)
 static int session_broken(struct step *s, struct link *l)
 {
 	s->hub->counters.frames_bad++;
-	return link_drop(s, l, ERR_MALFORMED);
+	return link_cut(s, l, ERR_MALFORMED);
 }
 
 static int on_message(struct step *s, struct link *l, struct bytes content)
