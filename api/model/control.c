@@ -27,9 +27,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* What protobuf-c may use for one message.  A list of 16 MiB takes about a quarter of it. */
+/* What protobuf-c may use for one message; real ones take four to five times their bytes. */
 #define REQUEST_MEMORY_BYTES (1u << 20)
-#define REPLY_MEMORY_BYTES (512u << 20)
+#define REPLY_MEMORY_BYTES (128u << 20)
 
 /* Bounds of texts that have none in base/limits.h. */
 #define WORD_BYTES 63    /* roles, standings, devices, codes */
