@@ -7,6 +7,7 @@
  * down.  It prints its seed; SEED=n repeats a run.
  */
 #include "tests/unit/memtest.h"
+#include "tests/unit/smegd/core/box.h"
 
 #include "base/rng.h"
 #include "smegd/core/plan.h"
@@ -21,15 +22,6 @@
 #define PLACES_OURS 5
 #define ROUTES 5
 #define TEXT_BYTES 2048
-
-/* A device with room. */
-struct box {
-	struct device d;
-	struct wg_peer peers[PEERS];
-	struct prefix allowed[PEERS][PREFIXES];
-	struct address addresses[PLACES];
-	struct route routes[ROUTES];
-};
 
 static struct prefix own_prefix(void)
 {
@@ -89,94 +81,6 @@ static bool key_is_ours(const void *ctx, const struct key *peer)
 {
 	(void)ctx;
 	return peer->b[0] <= PEERS_OURS;
-}
-
-static void box_init(struct box *b)
-{
-	memset(b, 0, sizeof(*b));
-	b->d.peers = b->peers;
-	b->d.addresses = b->addresses;
-	b->d.routes = b->routes;
-	for (size_t i = 0; i < PEERS; i++)
-		b->peers[i].allowed = b->allowed[i];
-}
-
-/* A copy that points into itself. */
-static void box_copy(struct box *to, const struct box *from)
-{
-	memcpy(to, from, sizeof(*to));
-	to->d.peers = to->peers;
-	to->d.addresses = to->addresses;
-	to->d.routes = to->routes;
-	for (size_t i = 0; i < PEERS; i++)
-		to->peers[i].allowed = to->allowed[0] + (from->peers[i].allowed - from->allowed[0]);
-}
-
-static struct wg_peer *box_find(struct box *b, const struct key *key)
-{
-	for (size_t i = 0; i < b->d.peers_count; i++)
-		if (key_equal(&b->peers[i].key, key))
-			return &b->peers[i];
-	return NULL;
-}
-
-/* A new, empty peer in its place in the order of keys. */
-static struct wg_peer *box_insert(struct box *b, const struct key *key)
-{
-	struct prefix *room = b->peers[b->d.peers_count].allowed;
-	size_t at = b->d.peers_count++;
-
-	assert_true(b->d.peers_count <= PEERS);
-	for (; at > 0 && key_compare(&b->peers[at - 1].key, key) > 0; at--)
-		b->peers[at] = b->peers[at - 1];
-	b->peers[at] = (struct wg_peer){ .key = *key, .allowed = room };
-	return &b->peers[at];
-}
-
-static void box_remove(struct box *b, const struct key *key)
-{
-	struct wg_peer *p = box_find(b, key);
-	struct prefix *room;
-	size_t at;
-
-	assert_non_null(p);
-	room = p->allowed;
-	at = (size_t)(p - b->peers);
-	memmove(p, p + 1, (b->d.peers_count - at - 1) * sizeof(*p));
-	b->peers[--b->d.peers_count].allowed = room;
-}
-
-static bool allows(const struct wg_peer *p, const struct prefix *prefix)
-{
-	for (size_t i = 0; i < p->allowed_count; i++)
-		if (prefix_equal(&p->allowed[i], prefix))
-			return true;
-	return false;
-}
-
-static void allow(struct wg_peer *p, const struct prefix *prefix)
-{
-	size_t at = p->allowed_count;
-
-	if (allows(p, prefix))
-		return;
-	assert_true(p->allowed_count < PREFIXES);
-	for (; at > 0 && prefix_compare(&p->allowed[at - 1], prefix) > 0; at--)
-		p->allowed[at] = p->allowed[at - 1];
-	p->allowed[at] = *prefix;
-	p->allowed_count++;
-}
-
-static void disallow(struct wg_peer *p, const struct prefix *prefix)
-{
-	for (size_t i = 0; i < p->allowed_count; i++) {
-		if (!prefix_equal(&p->allowed[i], prefix))
-			continue;
-		memmove(&p->allowed[i], &p->allowed[i + 1],
-		        (p->allowed_count - i - 1) * sizeof(*p->allowed));
-		p->allowed_count--;
-		return;
-	}
 }
 
 /* --- plans as text ---------------------------------------------------------------------------- */
@@ -292,7 +196,7 @@ static void world_init(struct world *w)
 		for (size_t k = 2 * i; k < 2 * i + 2 && k < 5; k++) {
 			struct prefix prefix = nth_prefix(k);
 
-			allow(p, &prefix);
+			box_allow(p, &prefix);
 		}
 	}
 	b->addresses[b->d.addresses_count++] = nth_address(0);
@@ -342,21 +246,21 @@ static void allowed_removed(struct world *w)
 {
 	struct prefix p = nth_prefix(1);
 
-	disallow(&w->want.peers[0], &p);
+	box_disallow(&w->want.peers[0], &p);
 }
 
 static void last_allowed_removed(struct world *w)
 {
 	struct prefix p = nth_prefix(4);
 
-	disallow(&w->want.peers[2], &p);
+	box_disallow(&w->want.peers[2], &p);
 }
 
 static void allowed_added(struct world *w)
 {
 	struct prefix p = nth_prefix(7);
 
-	allow(&w->want.peers[0], &p);
+	box_allow(&w->want.peers[0], &p);
 }
 
 static void allowed_added_and_removed(struct world *w)
@@ -369,16 +273,16 @@ static void allowed_moved_forth(struct world *w)
 {
 	struct prefix p = nth_prefix(1);
 
-	disallow(&w->want.peers[0], &p);
-	allow(&w->want.peers[1], &p);
+	box_disallow(&w->want.peers[0], &p);
+	box_allow(&w->want.peers[1], &p);
 }
 
 static void allowed_moved_back(struct world *w)
 {
 	struct prefix p = nth_prefix(2);
 
-	disallow(&w->want.peers[1], &p);
-	allow(&w->want.peers[0], &p);
+	box_disallow(&w->want.peers[1], &p);
+	box_allow(&w->want.peers[0], &p);
 }
 
 static void allowed_swapped(struct world *w)
@@ -393,7 +297,7 @@ static void allowed_moved_and_removed(struct world *w)
 	struct prefix p = nth_prefix(0);
 
 	allowed_moved_forth(w);
-	disallow(&w->want.peers[0], &p);
+	box_disallow(&w->want.peers[0], &p);
 }
 
 static void peer_gone(struct world *w)
@@ -424,7 +328,7 @@ static void peer_gone_and_heir(struct world *w)
 	struct prefix p = nth_prefix(2);
 
 	peer_gone(w);
-	allow(&w->want.peers[0], &p);
+	box_allow(&w->want.peers[0], &p);
 }
 
 static void peer_foreign(struct world *w)
@@ -432,7 +336,7 @@ static void peer_foreign(struct world *w)
 	struct key key = nth_key(PEERS_OURS);
 	struct prefix p = nth_prefix(9);
 
-	allow(box_insert(&w->have, &key), &p);
+	box_allow(box_insert(&w->have, &key), &p);
 }
 
 static void peer_foreign_has_ours(struct world *w)
@@ -440,8 +344,8 @@ static void peer_foreign_has_ours(struct world *w)
 	struct key key = nth_key(PEERS_OURS);
 	struct prefix p = nth_prefix(0);
 
-	disallow(&w->have.peers[0], &p);
-	allow(box_insert(&w->have, &key), &p);
+	box_disallow(&w->have.peers[0], &p);
+	box_allow(box_insert(&w->have, &key), &p);
 }
 
 static void address_foreign(struct world *w)
@@ -620,119 +524,6 @@ static void test_out_of_memory_is_told(void **state)
 	free(w);
 }
 
-/* --- the model -------------------------------------------------------------------------------- */
-
-static size_t find_address(const struct box *b, const struct address *a, bool any_length)
-{
-	size_t i = 0;
-
-	while (i < b->d.addresses_count && !(addr_equal(&b->addresses[i].addr, &a->addr) &&
-	                                     (any_length || b->addresses[i].bits == a->bits)))
-		i++;
-	return i;
-}
-
-static size_t find_route(const struct box *b, const struct route *r)
-{
-	size_t i = 0;
-
-	while (i < b->d.routes_count &&
-	       !(prefix_equal(&b->routes[i].to, &r->to) && b->routes[i].metric == r->metric))
-		i++;
-	return i;
-}
-
-static void apply_peer(struct box *k, const struct op *op)
-{
-	struct wg_peer *p = box_find(k, &op->peer.key);
-
-	assert_true(op->peer.create == !p);
-	if (!p)
-		p = box_insert(k, &op->peer.key);
-	if (op->peer.set_endpoint) {
-		p->has_endpoint = true;
-		p->endpoint = op->peer.endpoint;
-	}
-	if (op->peer.set_keepalive)
-		p->keepalive_s = op->peer.keepalive_s;
-	if (op->peer.replace_allowed)
-		p->allowed_count = 0;
-	for (size_t i = 0; i < op->peer.allowed_count; i++) {
-		assert_false(allows(p, &op->peer.allowed[i]));
-		for (size_t j = 0; j < k->d.peers_count; j++)
-			disallow(&k->peers[j], &op->peer.allowed[i]);
-		allow(p, &op->peer.allowed[i]);
-	}
-}
-
-static void apply_address(struct box *k, const struct op *op)
-{
-	size_t at = find_address(k, &op->address, op->kind == OP_ADDRESS_ADD);
-
-	if (op->kind == OP_ADDRESS_ADD) {
-		assert_int_equal(at, k->d.addresses_count);
-		k->addresses[k->d.addresses_count++] = op->address;
-	} else {
-		assert_true(at < k->d.addresses_count);
-		k->addresses[at] = k->addresses[--k->d.addresses_count];
-	}
-}
-
-static void apply_route(struct box *k, const struct op *op)
-{
-	size_t at = find_route(k, &op->route);
-
-	assert_true(k->d.up);
-	if (op->kind == OP_ROUTE_ADD) {
-		assert_int_equal(at, k->d.routes_count);
-		k->routes[k->d.routes_count++] = op->route;
-	} else {
-		assert_true(at < k->d.routes_count);
-		k->routes[at] = k->routes[--k->d.routes_count];
-	}
-}
-
-static void apply_op(struct box *k, const struct op *op)
-{
-	assert_int_equal(k->d.exists, op->kind != OP_LINK_ADD);
-	switch (op->kind) {
-	case OP_LINK_ADD:
-		k->d.exists = true;
-		break;
-	case OP_LINK_DEL:
-		fail();
-		break;
-	case OP_LINK_MTU:
-		k->d.mtu = op->mtu;
-		break;
-	case OP_LINK_UP:
-		assert_false(k->d.up);
-		k->d.up = true;
-		break;
-	case OP_DEVICE_KEY:
-		k->d.has_private_key = true;
-		memcpy(k->d.private_key, op->private_key, sizeof(op->private_key));
-		break;
-	case OP_DEVICE_PORT:
-		k->d.listen_port = op->port;
-		break;
-	case OP_PEER_SET:
-		apply_peer(k, op);
-		break;
-	case OP_PEER_DEL:
-		box_remove(k, &op->peer.key);
-		break;
-	case OP_ADDRESS_ADD:
-	case OP_ADDRESS_DEL:
-		apply_address(k, op);
-		break;
-	case OP_ROUTE_ADD:
-	case OP_ROUTE_DEL:
-		apply_route(k, op);
-		break;
-	}
-}
-
 /* --- the property ----------------------------------------------------------------------------- */
 
 static bool toss(struct rng *r)
@@ -759,7 +550,7 @@ static void random_peers(struct rng *r, struct box *b, size_t keys)
 		struct prefix prefix = nth_prefix(i);
 
 		if (rng_below(r, 3))
-			allow(&b->peers[rng_below(r, b->d.peers_count)], &prefix);
+			box_allow(&b->peers[rng_below(r, b->d.peers_count)], &prefix);
 	}
 }
 
@@ -778,7 +569,7 @@ static void random_device(struct rng *r, struct box *b, bool wanted)
 	for (size_t i = 0; i < (wanted ? PLACES_OURS : PLACES); i++) {
 		struct address a = nth_address(i);
 
-		if (toss(r) && find_address(b, &a, true) == b->d.addresses_count)
+		if (toss(r) && box_address(b, &a, true) == b->d.addresses_count)
 			b->addresses[b->d.addresses_count++] = a;
 	}
 	for (size_t i = 0; i < ROUTES && b->d.up; i++)
@@ -791,14 +582,14 @@ static bool same_allowed(const struct wg_peer *a, const struct wg_peer *b)
 	bool same = a->allowed_count == b->allowed_count;
 
 	for (size_t i = 0; same && i < a->allowed_count; i++)
-		same = allows(b, &a->allowed[i]);
+		same = box_allows(b, &a->allowed[i]);
 	return same;
 }
 
 static bool somebody_wants(struct box *want, const struct prefix *p)
 {
 	for (size_t i = 0; i < want->d.peers_count; i++)
-		if (allows(&want->peers[i], p))
+		if (box_allows(&want->peers[i], p))
 			return true;
 	return false;
 }
@@ -826,7 +617,7 @@ static void check_foreign_peer(struct box *want, struct wg_peer *before, struct 
 	assert_int_equal(before->keepalive_s, after->keepalive_s);
 	assert_int_equal(before->has_endpoint, after->has_endpoint);
 	for (size_t i = 0; i < before->allowed_count; i++)
-		assert_int_equal(allows(after, &before->allowed[i]),
+		assert_int_equal(box_allows(after, &before->allowed[i]),
 		                 !somebody_wants(want, &before->allowed[i]));
 }
 
@@ -851,12 +642,12 @@ static void check_after(struct box *want, struct box *before, struct box *after)
 		struct address a = nth_address(i);
 		struct box *like = i < PLACES_OURS ? want : before;
 
-		assert_int_equal(find_address(after, &a, false) < after->d.addresses_count,
-		                 find_address(like, &a, false) < like->d.addresses_count);
+		assert_int_equal(box_address(after, &a, false) < after->d.addresses_count,
+		                 box_address(like, &a, false) < like->d.addresses_count);
 	}
 	assert_int_equal(after->d.routes_count, want->d.routes_count);
 	for (size_t i = 0; i < want->d.routes_count; i++)
-		assert_true(find_route(after, &want->routes[i]) < after->d.routes_count);
+		assert_true(box_route(after, &want->routes[i]) < after->d.routes_count);
 }
 
 static bool must_touch(struct box *want, const struct wg_peer *w, const struct wg_peer *h)
@@ -866,10 +657,10 @@ static bool must_touch(struct box *want, const struct wg_peer *w, const struct w
 	if (w->has_endpoint && !(h->has_endpoint && endpoint_equal(&w->endpoint, &h->endpoint)))
 		return true;
 	for (size_t i = 0; i < w->allowed_count; i++)
-		if (!allows(h, &w->allowed[i]))
+		if (!box_allows(h, &w->allowed[i]))
 			return true;
 	for (size_t i = 0; i < h->allowed_count; i++)
-		if (!allows(w, &h->allowed[i]) && !somebody_wants(want, &h->allowed[i]))
+		if (!box_allows(w, &h->allowed[i]) && !somebody_wants(want, &h->allowed[i]))
 			return true;
 	return false;
 }
@@ -893,14 +684,14 @@ static size_t count_differences(struct box *want, struct box *have)
 	for (size_t i = 0; i < PLACES_OURS; i++) {
 		struct address a = nth_address(i);
 
-		n += (find_address(want, &a, false) < want->d.addresses_count) !=
-		     (find_address(have, &a, false) < have->d.addresses_count);
+		n += (box_address(want, &a, false) < want->d.addresses_count) !=
+		     (box_address(have, &a, false) < have->d.addresses_count);
 	}
 	for (size_t i = 0; i < ROUTES; i++) {
 		struct route r = nth_route(i);
 
-		n += (find_route(want, &r) < want->d.routes_count) !=
-		     (find_route(have, &r) < have->d.routes_count);
+		n += (box_route(want, &r) < want->d.routes_count) !=
+		     (box_route(have, &r) < have->d.routes_count);
 	}
 	return n;
 }
@@ -919,7 +710,7 @@ static void one_random_case(struct rng *r, struct arena *a, struct box boxes[3])
 	assert_int_equal(plan.count, count_differences(want, have));
 	box_copy(after, have);
 	for (size_t i = 0; i < plan.count; i++)
-		apply_op(after, &plan.ops[i]);
+		box_apply(after, &plan.ops[i]);
 	check_after(want, have, after);
 	assert_int_equal(make(want, after, a, &plan), 0);
 	assert_int_equal(plan.count, 0);
