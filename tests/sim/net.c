@@ -92,13 +92,11 @@ static int end_of(const struct link *l, const struct host *h)
 static void refused(struct world *w, struct coming *c)
 {
 	struct link *l = find(w, c->number);
-	int err = (int)(intptr_t)c->data;
 
-	c->data = NULL;
 	if (!l)
 		return;
 	if (is_alive(w, l, 0))
-		host_link_down(w, w->hosts[l->ends[0]], l->number, err);
+		host_link_down(w, w->hosts[l->ends[0]], l->number, c->err);
 	forget(w, l);
 }
 
@@ -113,13 +111,12 @@ static void connected(struct world *w, struct coming *c)
 	a = w->hosts[l->ends[0]];
 	b = w->hosts[l->ends[1]];
 	if (is_cut(w, l) || !b->is_up || b->is_paused) {
+		bool silent = is_cut(w, l) || b->is_paused;
+
 		c->run = refused;
-		c->data = (void *)(intptr_t)(is_cut(w, l) || b->is_paused ? ERR_CONNECT_TIMEOUT
-		                                                          : ERR_REFUSED);
-		c->at_us =
-			w->now_us + (is_cut(w, l) || b->is_paused ? CONNECT_TIMEOUT_US : delay(w));
+		c->err = silent ? ERR_CONNECT_TIMEOUT : ERR_REFUSED;
+		c->at_us = w->now_us + (silent ? CONNECT_TIMEOUT_US : delay(w));
 		world_plan(w, c);
-		c->data = NULL;
 		return;
 	}
 	l->generation[1] = b->generation;
@@ -149,7 +146,7 @@ uint64_t net_dial(struct world *w, struct host *from, const struct hostport *at)
 	} else {
 		l->ends[1] = from->index;
 		c.run = refused;
-		c.data = (void *)(intptr_t)ERR_UNREACHABLE;
+		c.err = ERR_UNREACHABLE;
 	}
 	world_plan(w, &c);
 	return l->number;
@@ -253,8 +250,7 @@ void net_break(struct world *w, struct host *h, bool told)
 	struct map_node *pos;
 	struct map_node *tmp;
 
-	map_for_each_safe(pos, tmp, &w->links)
-	{
+	map_for_each_safe(pos, tmp, &w->links) {
 		struct link *l = container_of(pos, struct link, node);
 		int end = end_of(l, h);
 
@@ -271,5 +267,6 @@ void net_fini(struct world *w)
 	struct map_node *pos;
 	struct map_node *tmp;
 
-	map_for_each_safe(pos, tmp, &w->links) forget(w, container_of(pos, struct link, node));
+	map_for_each_safe(pos, tmp, &w->links)
+		forget(w, container_of(pos, struct link, node));
 }

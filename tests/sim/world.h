@@ -27,6 +27,7 @@ struct coming {
 	unsigned host;
 	unsigned generation; /* of the host: what was meant for a dead process is dropped */
 	uint64_t number;
+	int err;
 	void *data; /* taken by run; freed with the world otherwise */
 };
 
