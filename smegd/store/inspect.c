@@ -1,16 +1,12 @@
 /*
  * Is a database ours, not newer, and whole?
  *
- * Three looks, each of which trusts what the one before has shown.  The header, read without
- * sqlite, which on a stranger's file would roll a journal back or delete a log.  Then version and
- * structure through sqlite, with the log: its pages count, and it can have another version than the
- * file.  A newer one is not checked further, as it may hold what this sqlite cannot read.  Then the
- * rows.  quick_check(1) stops at the first fault and leaves out what only matters for indexes;
- * there are none.
- *
- * What is cut off from the end of the log, or broken in it, cannot be told from a write that a
- * power failure tore, which is a log's purpose to forget.  So that is no damage here; the node's
- * counters are compared with what other members remember of them when it starts.
+ * Four looks, each of which trusts what the one before has shown.  The header, read without
+ * sqlite, which on a stranger's file would roll a journal back or delete a log.  The log, as sqlite
+ * does not mind if it is broken (log.c).  Then version and structure through sqlite, with the log:
+ * its pages count, and it can have another version than the file.  A newer one is not checked
+ * further, as it may hold what this sqlite cannot read.  Then the rows.  quick_check(1) stops at
+ * the first fault and leaves out what only matters for indexes; there are none.
  */
 #include "smegd/store/store_priv.h"
 
@@ -194,6 +190,8 @@ int store_inspect(struct store *s, size_t newest, int *ret_version, struct diag 
 
 	s->had_log = store_has(s, "-wal");
 	err = inspect_header(s, newest, diag);
+	if (!err && s->had_log)
+		err = store_inspect_log(s, diag);
 	if (err)
 		return err;
 	return inspect_structure(s, newest, ret_version, diag);

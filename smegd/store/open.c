@@ -9,7 +9,7 @@
  *   inspect   header, version, structure, rows.  Nothing is written before all of it was found
  *             good: the connection is told to leave the log alone (sqlite would move it into the
  *             database when closing), and an empty log that sqlite made is taken away again.
- *   adopt     migrate, in one transaction that a damaged row rolls back.
+ *   adopt     migrate, in one transaction that a damaged row rolls back; empty the log.
  *
  * sqlite runs in locking_mode=EXCLUSIVE, set before the first read: then it keeps the log's index
  * in its own memory and there is no -shm file, and other programs cannot write.  That alone was
@@ -63,10 +63,15 @@ static int path_resolve(struct store *s, const char *path, struct diag *diag)
 	const char *slash = strrchr(path, '/');
 	char directory[STORE_NAME_BYTES];
 	char resolved[PATH_MAX];
+	struct stat st;
 	int count;
 
-	if (realpath(path, s->path))
+	if (realpath(path, s->path)) {
+		/* Said here, or the lock would be made beside the directory. */
+		if (stat(s->path, &st) == 0 && S_ISDIR(st.st_mode))
+			return store_refuse(-EISDIR, "open the database", path, NULL, diag);
 		return 0;
+	}
 	if (errno != ENOENT)
 		return store_refuse(-errno, "open the database", path, NULL, diag);
 	if (strlen(path) >= PATH_MAX || !realpath(directory_of(directory, path), resolved))
@@ -265,12 +270,21 @@ static void hide(const struct store *s)
 
 static int adopt(struct store *s, struct migrations list, int version, struct diag *diag)
 {
-	int err = (size_t)version < list.count ? upgrade(s, list, version, diag)
-	                                       : store_inspect_rows(s, diag);
+	int err;
+	int rc;
 
-	if (err == 0)
-		hide(s);
-	return err;
+	if ((size_t)version < list.count)
+		err = upgrade(s, list, version, diag);
+	else
+		err = store_inspect_rows(s, diag);
+	if (err)
+		return err;
+	hide(s);
+	/* See log.c.  With no log this does nothing. */
+	rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return store_fault(s->db, rc, "write to", s->path, diag);
+	return 0;
 }
 
 /* A database that was refused is left as it was found: without the empty log that sqlite made. */

@@ -75,6 +75,9 @@ int store_connect(struct store *s, const char *name) MUST_CHECK;
  */
 int store_inspect(struct store *s, size_t newest, int *ret_version, struct diag *diag) MUST_CHECK;
 
+/* Is the log beside it broken other than by a power failure?  ERR_DAMAGED_STORE, -errno. */
+int store_inspect_log(struct store *s, struct diag *diag) MUST_CHECK;
+
 /* Compile the statements, read every row. */
 int store_inspect_rows(struct store *s, struct diag *diag) MUST_CHECK;
 

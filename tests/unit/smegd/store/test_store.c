@@ -375,6 +375,7 @@ static void test_a_place_that_cannot_be_is_refused_with_words(void **state)
 		{ "", -EISDIR, false },
 		{ "dangling/", -ENOENT, true },
 	};
+	char lock[SCRATCH_BYTES];
 	struct scratch d;
 	struct diag diag;
 
@@ -389,6 +390,8 @@ static void test_a_place_that_cannot_be_is_refused_with_words(void **state)
 		assert_int_equal(open_error(name, &diag), places[i].err);
 		assert_int_equal(diag.hint[0] != 0, places[i].has_hint);
 	}
+	snprintf(lock, sizeof(lock), "%s-lock", d.directory);
+	assert_false(file_is_there(lock));
 	scratch_fini(&d);
 }
 

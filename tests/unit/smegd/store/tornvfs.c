@@ -309,6 +309,14 @@ static int fail(int rc)
 	return rc;
 }
 
+/* What of a write that failed was done: it ends with a sector. */
+static int half_of(int count, sqlite3_int64 offset)
+{
+	sqlite3_int64 end = (offset + count / 2) / SECTOR_BYTES * SECTOR_BYTES;
+
+	return end > offset ? (int)(end - offset) : 0;
+}
+
 static int torn_write(sqlite3_file *file, const void *data, int count, sqlite3_int64 offset)
 {
 	struct torn_file *f = (struct torn_file *)file;
@@ -319,7 +327,7 @@ static int torn_write(sqlite3_file *file, const void *data, int count, sqlite3_i
 	if (was_dead)
 		return fail(SQLITE_IOERR_WRITE);
 	if (fate == FATE_FAILED)
-		count /= 2;
+		count = half_of(count, offset);
 	rc = f->real->pMethods->xWrite(f->real, data, count, offset);
 	assert(rc == SQLITE_OK);
 	if (f->inode)

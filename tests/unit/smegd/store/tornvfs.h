@@ -17,8 +17,8 @@
 
 enum torn_fault {
 	TORN_NONE,
-	TORN_FULL,  /* half of a write, then no space; other operations succeed */
-	TORN_ERROR, /* half of a write, then an I/O error */
+	TORN_FULL,  /* half of a write's sectors, then no space; other operations succeed */
+	TORN_ERROR, /* half of a write's sectors, then an I/O error */
 };
 
 struct torn_plan {
