@@ -1,8 +1,8 @@
 /*
  * Dialling: what goes wrong and how it is told, names, several addresses, giving up.  No test asks
- * the network: names.c answers for *.test and *.stuck, and all addresses are loopback.
+ * the network: libc.c answers for *.test and *.stuck, and all addresses are loopback.
  */
-#include "tests/unit/smegd/net/names.h"
+#include "tests/unit/smegd/net/libc.h"
 #include "tests/unit/smegd/net/side.h"
 
 #include "base/limits.h"
@@ -131,6 +131,69 @@ static void test_number_of_links_is_limited(void **state)
 	assert_int_equal(refused, 3);
 	side_close(&s);
 	names_release();
+}
+
+/* Until somebody is connecting to this port and has no answer: SYN_SENT is state 2. */
+static void await_syn(uint16_t port)
+{
+	int64_t until_ms = rig_now() + RIG_PATIENCE_MS;
+	bool found = false;
+
+	while (!found) {
+		FILE *f = fopen("/proc/net/tcp", "re");
+		char line[256];
+		unsigned to;
+		unsigned tcp_state;
+
+		assert_non_null(f);
+		while (fgets(line, sizeof(line), f))
+			if (sscanf(line, " %*d: %*x:%*x %*x:%x %x", &to, &tcp_state) == 2)
+				found = found || (to == port && tcp_state == 2);
+		fclose(f);
+		assert_true(rig_now() < until_ms);
+	}
+}
+
+/*
+ * What nng takes for connected too early (see link.c) ends like everything else: by time, when the
+ * other side answers after all (the kernel asks again after a second), when it refuses then.
+ */
+static void test_early_success_is_not_believed(void **state)
+{
+	struct side s;
+	struct deaf deaf;
+	char text[4];
+
+	(void)state;
+	connect_slowly(true);
+	deaf_open(&deaf, AF_INET);
+	side_open(&s, 300);
+	assert_int_equal(dial_and_fail(&s, "127.0.0.1", deaf.port), ERR_CONNECT_TIMEOUT);
+	net_drop(s.net, side_dial(&s, "127.0.0.1", deaf.port));
+	side_dial(&s, "127.0.0.1", deaf.port);
+	side_close(&s);
+
+	side_open(&s, 0);
+	uint64_t link = side_dial(&s, "127.0.0.1", deaf.port);
+	side_send(&s, link, LANE_BULK, "late", 4);
+	await_syn(deaf.port);
+	for (size_t i = 0; i < deaf.count; i++)
+		close(raw_accept(deaf.listener));
+	side_expect(&s, NET_CONNECTED, link);
+	int fd = raw_accept(deaf.listener);
+	raw_recv(fd, text, sizeof(text));
+	assert_memory_equal(text, "late", 4);
+	close(fd);
+	side_expect(&s, NET_DOWN, link);
+	deaf_close(&deaf);
+
+	deaf_open(&deaf, AF_INET);
+	link = side_dial(&s, "127.0.0.1", deaf.port);
+	await_syn(deaf.port);
+	deaf_close(&deaf);
+	assert_int_equal(side_expect(&s, NET_DOWN, link).err, ERR_REFUSED);
+	side_close(&s);
+	connect_slowly(false);
 }
 
 /* --- names --- */
@@ -321,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_name_is_told),
 		cmocka_unit_test(test_no_answer_times_out),
 		cmocka_unit_test(test_no_way_is_unreachable),
+		cmocka_unit_test(test_early_success_is_not_believed),
 		cmocka_unit_test(test_number_of_links_is_limited),
 		cmocka_unit_test(test_name_is_dialled),
 		cmocka_unit_test(test_all_addresses_of_a_name_are_tried),

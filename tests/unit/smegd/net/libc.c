@@ -2,20 +2,22 @@
  * Takes the place of the C library's getaddrinfo() for everything in the program, nng too.  Names
  * it does not know go to the real one.
  */
-#include "tests/unit/smegd/net/names.h"
+#include "tests/unit/smegd/net/libc.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdlib.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool is_blocked;
 static unsigned stuck;
+static atomic_bool is_slow;
 
 typedef int getaddrinfo_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
@@ -112,4 +114,23 @@ int getaddrinfo(const char *node,
 	if (strcmp(node, "many.test") == 0)
 		return give(many, 9, ret);
 	return real_getaddrinfo(node, service, hints, ret);
+}
+
+void connect_slowly(bool slowly)
+{
+	is_slow = slowly;
+}
+
+/* The type is how glibc declares it under _GNU_SOURCE. */
+int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t bytes)
+{
+	static const struct timespec little = { .tv_nsec = 30000000 };
+	int (*real)(int, __CONST_SOCKADDR_ARG, socklen_t);
+	void *symbol = dlsym(RTLD_NEXT, "connect");
+
+	assert_non_null(symbol);
+	memcpy(&real, &symbol, sizeof(real));
+	if (is_slow)
+		nanosleep(&little, NULL);
+	return real(fd, to, bytes);
 }
