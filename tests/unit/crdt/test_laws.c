@@ -21,7 +21,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define HISTORIES_DEFAULT 30000
+#define HISTORIES_DEFAULT 20000
 #define POOL_MAX 128
 #define PICK_MAX 20
 #define REPLICAS 3

@@ -276,7 +276,7 @@ static void test_too_big_is_refused_before_anything_else(void **state)
 	(void)state;
 	memtest_init(&mt);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		big[0] = rows[i].kind;
+		big[0] = (uint8_t)rows[i].kind;
 		assert_int_equal(stmt_parse(&mt.mem, (struct bytes){ big, rows[i].max + 1 }, &s),
 		                 ERR_TOO_BIG);
 		assert_int_not_equal(stmt_parse(&mt.mem, (struct bytes){ big, rows[i].max }, &s),
