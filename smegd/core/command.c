@@ -61,21 +61,51 @@ int command_settings(const struct settings *s, struct diag *diag)
 	return 0;
 }
 
+/* The only mesh of this host, which needs no name; NULL: none, or several. */
+static struct mesh *only_mesh(const struct node *n, size_t *ret_count)
+{
+	struct mesh *only = NULL;
+	struct mesh *m;
+
+	*ret_count = 0;
+	mesh_for_each(m, n) {
+		if (m->state == MESH_LEFT)
+			continue;
+		only = m;
+		++*ret_count;
+	}
+	return *ret_count == 1 ? only : NULL;
+}
+
+static int no_mesh(const struct command *c, size_t count, struct diag *diag)
+{
+	if (c->mesh[0])
+		diag_set(diag, ERR_NO_MESH, "there is no mesh \"%s\" on this host", c->mesh);
+	else if (count)
+		diag_set(diag, ERR_NO_MESH, "this host is in %zu meshes: name the one you mean",
+		         count);
+	else
+		diag_set(diag, ERR_NO_MESH, "this host is in no mesh");
+	diag_hint(diag, count ? "smegctl list" : "smegctl create NAME, or smegctl join TOKEN");
+	return ERR_NO_MESH;
+}
+
+/* NULL: refused, and told so. */
 static struct mesh *find_mesh(struct step *st, const struct command *c)
 {
-	struct mesh *m = mesh_by_name(st->n, c->mesh);
+	size_t count;
+	struct mesh *only = only_mesh(st->n, &count);
+	struct mesh *m = c->mesh[0] ? mesh_by_name(st->n, c->mesh) : only;
 	struct diag diag;
+	int err;
 
 	if (m && m->state == MESH_ACTIVE)
 		return m;
-	if (m) {
-		diag_set(&diag, ERR_BUSY, "mesh \"%s\" is still being joined", c->mesh);
-		command_fail(st, c->request, ERR_BUSY, &diag);
-		return NULL;
-	}
-	diag_set(&diag, ERR_NO_MESH, "there is no mesh \"%s\" on this host", c->mesh);
-	diag_hint(&diag, "smegctl list");
-	command_fail(st, c->request, ERR_NO_MESH, &diag);
+	if (m)
+		err = diag_set(&diag, ERR_BUSY, "mesh \"%s\" is still being joined", m->name);
+	else
+		err = no_mesh(c, count, &diag);
+	command_fail(st, c->request, err, &diag);
 	return NULL;
 }
 
