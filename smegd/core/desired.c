@@ -199,7 +199,6 @@ static void render_device(struct render *r)
 	want->addresses[0].bits = 128;
 	want->addresses_count = 1;
 	place_prefix(r->m->id, &want->routes[0].to);
-	want->routes[0].metric = 1024; /* the kernel's own default for IPv6, spelt out */
 	want->routes_count = 1;
 }
 
