@@ -138,6 +138,7 @@ static int apply(struct daemon *d, const struct effect *e)
 		return daemon_no_memory(d);
 	memcpy(ev->u.applied.mesh, e->u.device.mesh, sizeof(ev->u.applied.mesh));
 	ev->u.applied.diag = &q->diag;
+	daemon_trace_plan(e->u.device.device, e->u.device.mesh, plan);
 	ev->u.applied.err = d->kern->v->apply(d->kern, e->u.device.device, plan, &failed, &q->diag);
 	if (!ev->u.applied.err) {
 		d->problem[0] = 0;

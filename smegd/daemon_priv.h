@@ -89,6 +89,7 @@ int daemon_open_to_group(struct daemon *d, struct diag *diag) MUST_CHECK; /* dir
 
 /* daemon_trace.c */
 void daemon_trace(const struct effect *trace);
+void daemon_trace_plan(const char *device, const char *mesh, const struct plan *plan);
 void daemon_problem(struct daemon *d,
                     const char *device,
                     const char *mesh,

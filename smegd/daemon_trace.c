@@ -49,6 +49,31 @@ void daemon_trace(const struct effect *trace)
 	log_end(&l);
 }
 
+static const char *const op_names[] = {
+	[OP_LINK_ADD] = "link-add",       [OP_LINK_DEL] = "link-del",
+	[OP_LINK_MTU] = "link-mtu",       [OP_LINK_UP] = "link-up",
+	[OP_DEVICE_KEY] = "device-key",   [OP_DEVICE_PORT] = "device-port",
+	[OP_PEER_SET] = "peer-set",       [OP_PEER_DEL] = "peer-del",
+	[OP_ADDRESS_ADD] = "address-add", [OP_ADDRESS_DEL] = "address-del",
+	[OP_ROUTE_ADD] = "route-add",     [OP_ROUTE_DEL] = "route-del",
+};
+
+/* Which operations, each kind once with how many of it; never what is in them. */
+void daemon_trace_plan(const char *device, const char *mesh, const struct plan *plan)
+{
+	int64_t counts[ARRAY_LEN(op_names)] = { 0 };
+	struct log_line l;
+
+	for (size_t i = 0; i < plan->count; i++)
+		counts[plan->ops[i].kind]++;
+	log_begin(&l, LOG_DEBUG, "apply", mesh, NULL);
+	log_text(&l, "device", device);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+		if (counts[i])
+			log_number(&l, op_names[i], counts[i]);
+	log_end(&l);
+}
+
 void daemon_problem(struct daemon *d, const char *device, const char *mesh, const struct diag *diag)
 {
 	bool is_new = strcmp(d->problem, diag->text) != 0;
