@@ -53,8 +53,7 @@ void set_free(struct set *s)
 		return;
 	map_for_each_safe(node, next, &s->members)
 		entry_free(s, container_of(node, struct entry, node));
-	map_for_each_safe(node, next, &s->admins)
-	{
+	map_for_each_safe(node, next, &s->admins) {
 		struct admin *a = container_of(node, struct admin, node);
 
 		map_remove(&s->admins, &a->node);
