@@ -59,6 +59,7 @@ struct conn {
 	size_t taken; /* of what the pipe holds */
 	bool holding; /* the pipe holds data: it is not reading */
 	bool asked;   /* a request is complete and not yet answered */
+	bool begun;   /* a part of the answer is queued, and was not yet said to have left */
 	bool lent;    /* the frame was given out by the last local_next() */
 
 	struct alarm alarm; /* flushing: close */
@@ -264,10 +265,12 @@ static void conn_drained(struct pipe *p)
 {
 	struct conn *c = container_of(p, struct conn, pipe);
 
-	if (c->state == CONN_FLUSHING)
+	if (c->state == CONN_FLUSHING) {
 		kill_conn(c);
-	else if (c->asked)
+	} else if (c->begun) {
+		c->begun = false;
 		say(c, SAY_DRAINED);
+	}
 }
 
 static void conn_ended(struct pipe *p, int err)
@@ -371,8 +374,11 @@ int local_reply(struct local *l, uint64_t conn, struct bytes frame, bool last)
 		fail_conn(c, ERR_LIMIT);
 	} else if (err) {
 		return err;
-	} else if (last) {
+	} else if (!last) {
+		c->begun = c->asked;
+	} else {
 		unsay(c, SAY_DRAINED);
+		c->begun = false;
 		c->asked = false;
 		c->head_bytes = 0;
 		c->frame_bytes = 0;
