@@ -247,6 +247,7 @@ static void test_a_second_daemon_is_refused_by_any_name(void **state)
 	snprintf(link_name, sizeof(link_name), "%s/alias", d.directory);
 	assert_int_equal(symlink("smegd.db", link_name), 0);
 	assert_int_equal(open_error(link_name, &diag), ERR_BUSY);
+	assert_non_null(strstr(diag.text, process)); /* by the same lock, not by sqlite's */
 	store_close(s);
 	assert_int_equal(open_error(link_name, &diag), 0);
 	scratch_fini(&d);
