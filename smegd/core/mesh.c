@@ -303,7 +303,9 @@ static void other_changed(struct step *st, struct mesh *m, const struct offered 
 enum offer mesh_offer(struct step *st, struct mesh *m, struct bytes raw, uint64_t from)
 {
 	struct offered o;
-	int err = set_offer(m->set, raw, st->now, false, &o);
+	/* Our own may be dated ahead of a clock that went back: they go on from the last counter.
+	 */
+	int err = set_offer(m->set, raw, st->now, from == 0, &o);
 
 	if (err) {
 		step_fail(st, err);
