@@ -296,8 +296,10 @@ static void other_changed(struct step *st, struct mesh *m, const struct offered 
 		p->dial_again_ms = MIN_OF(p->dial_again_ms, st->now.mono_ms + MS_PER_SECOND);
 		p->place = 0;
 	}
-	if (e->standing == STANDING_EXPELLED && p->session)
+	if (e->standing == STANDING_EXPELLED && p->session) {
+		gossip_flush(st, m); /* the last that it hears of us is why */
 		step_close(st, p->session);
+	}
 }
 
 enum offer mesh_offer(struct step *st, struct mesh *m, struct bytes raw, uint64_t from)
