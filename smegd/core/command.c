@@ -46,6 +46,33 @@ void command_result_mesh(struct command_result *r, const struct mesh *m)
 	r->members = mesh_live_members(m);
 }
 
+/* So that a record with the longest alias and description has room for them. */
+#define PLACES_BYTES_MAX 3200
+#define PLACE_BYTES 12 /* of a place, besides its host */
+
+static int check_places(const struct settings *s, struct diag *diag)
+{
+	size_t bytes = 0;
+
+	if (s->places_count > LIMIT_ENDPOINTS)
+		return diag_set(diag, ERR_LIMIT, "more than %u endpoints", LIMIT_ENDPOINTS);
+	for (size_t i = 0; i < s->places_count; i++) {
+		const char *host = s->places[i].host;
+		struct hostport parsed;
+
+		if (hostport_parse(&parsed, host) || parsed.port)
+			return diag_set(diag, ERR_USAGE,
+			                "endpoint \"%s\" is neither a host name nor an address",
+			                host);
+		bytes += PLACE_BYTES + strlen(host);
+	}
+	if (bytes > PLACES_BYTES_MAX)
+		return diag_set(diag, ERR_TOO_BIG,
+		                "these endpoints do not fit into one record: name fewer, or "
+		                "shorter ones");
+	return 0;
+}
+
 /* The form of settings; changes nothing. */
 int command_settings(const struct settings *s, struct diag *diag)
 {
@@ -56,9 +83,7 @@ int command_settings(const struct settings *s, struct diag *diag)
 		         s->alias);
 		return ERR_BAD_NAME;
 	}
-	if (s->has_places && s->places_count > LIMIT_ENDPOINTS)
-		return diag_set(diag, ERR_LIMIT, "more than %u endpoints", LIMIT_ENDPOINTS);
-	return 0;
+	return s->has_places ? check_places(s, diag) : 0;
 }
 
 /* The only mesh of this host, which needs no name; NULL: none, or several. */
