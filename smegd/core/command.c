@@ -206,12 +206,31 @@ static void add_bootstraps(const struct mesh *m, struct token *t)
 	}
 }
 
+/* Nobody honours them any more. */
+static void forget_expired(struct step *st, struct mesh *m)
+{
+	struct map_node *pos;
+	struct map_node *tmp;
+
+	map_for_each_safe(pos, tmp, &m->issued) {
+		struct issued *i = container_of(pos, struct issued, node);
+
+		if ((int64_t)i->expires_ms > st->now.unix_ms)
+			continue;
+		rows_delete_issued(st, m, i);
+		map_remove(&m->issued, pos);
+		mem_free(st->n->mem, i);
+	}
+}
+
 static int remember_issued(struct step *st, struct mesh *m, const struct invite *invite)
 {
 	struct issued *i;
 
 	if (!invite->limits.uses)
 		return 0;
+	if (m->issued.count >= LIMIT_INVITES)
+		forget_expired(st, m);
 	if (m->issued.count >= LIMIT_INVITES)
 		return ERR_LIMIT;
 	i = mem_zalloc(st->n->mem, sizeof(*i));

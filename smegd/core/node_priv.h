@@ -286,6 +286,7 @@ void rows_delete_prepared(struct step *st);
 void rows_put_counter(struct step *st, const struct mesh *m);
 void rows_put_floor(struct step *st, const struct mesh *m);
 void rows_put_issued(struct step *st, const struct mesh *m, const struct issued *i);
+void rows_delete_issued(struct step *st, const struct mesh *m, const struct issued *i);
 void rows_put_seen(struct step *st, struct seen *seen);
 int rows_restore(struct step *st, const struct row *row) MUST_CHECK;
 

@@ -357,6 +357,14 @@ void rows_put_issued(struct step *st, const struct mesh *m, const struct issued 
 	put(st, m->id, ROW_INVITE, (struct bytes){ i->id, sizeof(i->id) }, &w);
 }
 
+void rows_delete_issued(struct step *st, const struct mesh *m, const struct issued *i)
+{
+	struct row row = { .table = ROW_INVITE, .key = { i->id, sizeof(i->id) } };
+
+	memcpy(row.mesh, m->id, sizeof(row.mesh));
+	step_put(st, &row, false);
+}
+
 static int restore_issued(struct step *st, struct mesh *m, const struct row *row)
 {
 	struct issued *i;
