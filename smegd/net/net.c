@@ -12,6 +12,8 @@
  * A link whose data was given out reads on when net_next() is called again; until then TCP slows
  * the sender.  Memory for input is thus one buffer for each link, whatever peers do.
  */
+#include "smegd/net/net.h"
+
 #include "smegd/net/net_priv.h"
 
 #include <assert.h>

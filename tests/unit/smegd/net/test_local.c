@@ -1,122 +1,14 @@
 /*
  * The control socket's server side, with plain Unix sockets as clients.
  */
-#include "tests/unit/smegd/net/rig.h"
-
-#include "smegd/net/local.h"
+#include "tests/unit/smegd/net/place.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-struct place {
-	struct rig rig;
-	struct local *local;
-	char dir[64];
-	char path[96];
-};
-
-static int try_open(struct place *p, struct diag *diag)
-{
-	struct local_options options = {
-		.mem = &p->rig.mem.mem,
-		.wake = rig_wake,
-		.wake_ctx = &p->rig,
-	};
-
-	p->local = NULL;
-	return local_open(&options, p->path, &p->local, diag);
-}
-
-static void place_make(struct place *p)
-{
-	rig_init(&p->rig);
-	p->local = NULL;
-	snprintf(p->dir, sizeof(p->dir), "/tmp/smeg-test-local-XXXXXX");
-	assert_non_null(mkdtemp(p->dir));
-	snprintf(p->path, sizeof(p->path), "%s/smegd.sock", p->dir);
-}
-
-static void place_open(struct place *p)
-{
-	struct diag diag = { 0 };
-
-	place_make(p);
-	if (try_open(p, &diag))
-		fail_msg("%s", diag.text);
-}
-
-/* The socket is removed by local_close(), so the directory is empty. */
-static void place_close(struct place *p)
-{
-	local_close(p->local);
-	assert_int_equal(rmdir(p->dir), 0);
-	rig_fini(&p->rig);
-}
-
-static struct local_news next(struct place *p)
-{
-	int64_t until_ms = rig_now() + RIG_PATIENCE_MS;
-	struct local_news news;
-
-	while (!local_next(p->local, &news))
-		if (!rig_wait(&p->rig, until_ms))
-			fail_msg("no news");
-	return news;
-}
-
-static struct local_news expect(struct place *p, enum local_news_kind kind, uint64_t conn)
-{
-	struct local_news news = next(p);
-
-	if (news.kind != kind)
-		fail_msg("news %d of %u (%s) and not %d", (int)news.kind, (unsigned)news.conn,
-		         err_text(news.err), (int)kind);
-	if (conn)
-		assert_int_equal(news.conn, conn);
-	return news;
-}
-
-static void expect_nothing(struct place *p)
-{
-	struct local_news news;
-
-	assert_false(local_next(p->local, &news));
-}
-
-static int unix_socket(const char *path, bool to_listen)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int err;
-
-	assert_true(fd >= 0);
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
-	if (to_listen)
-		err = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) || listen(fd, 1);
-	else
-		err = connect(fd, (const struct sockaddr *)&sa, sizeof(sa));
-	if (err == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-/* A client and its number. */
-static int client(struct place *p, uint64_t *ret_conn)
-{
-	int fd = unix_socket(p->path, false);
-
-	assert_true(fd >= 0);
-	*ret_conn = expect(p, LOCAL_CONNECTED, 0).conn;
-	return fd;
-}
 
 static void send_head(int fd, uint32_t count)
 {
@@ -134,7 +26,7 @@ static void ask(int fd, const char *text)
 
 static void expect_request(struct place *p, uint64_t conn, const char *text)
 {
-	struct local_news news = expect(p, LOCAL_REQUEST, conn);
+	struct local_news news = place_expect(p, LOCAL_REQUEST, conn);
 
 	assert_int_equal(news.frame.count, strlen(text));
 	assert_memory_equal(news.frame.at, text, strlen(text));
@@ -185,10 +77,10 @@ static void test_request_gets_its_answer(void **state)
 
 	(void)state;
 	place_open(&p);
-	int fd = client(&p, &conn);
+	int fd = place_client(&p, &conn);
 
 	ask(fd, "list");
-	struct local_news news = expect(&p, LOCAL_REQUEST, conn);
+	struct local_news news = place_expect(&p, LOCAL_REQUEST, conn);
 	assert_memory_equal(news.frame.at, "list", 4);
 	assert_int_equal(news.peer.uid, geteuid());
 	assert_int_equal(news.peer.gid, getegid());
@@ -202,11 +94,11 @@ static void test_request_gets_its_answer(void **state)
 	ask(fd, "more");
 	expect_request(&p, conn, "more");
 	close(fd);
-	assert_int_equal(expect(&p, LOCAL_GONE, conn).err, 0);
+	assert_int_equal(place_expect(&p, LOCAL_GONE, conn).err, 0);
 	/* Gone: ignored. */
 	reply(&p, conn, "late", true);
 	local_drop(p.local, conn);
-	expect_nothing(&p);
+	place_expect_nothing(&p);
 	place_close(&p);
 }
 
@@ -219,16 +111,16 @@ static void test_request_comes_in_pieces(void **state)
 
 	(void)state;
 	place_open(&p);
-	int fd = client(&p, &conn);
+	int fd = place_client(&p, &conn);
 	for (size_t i = 0; i < sizeof(bytes); i++) {
-		expect_nothing(&p);
+		place_expect_nothing(&p);
 		raw_send(fd, bytes + i, 1);
 		/* Every byte is a wake: nothing is under way but its receive. */
 		assert_true(rig_wait(&p.rig, rig_now() + RIG_PATIENCE_MS));
 	}
 	expect_request(&p, conn, "abc");
 	close(fd);
-	expect(&p, LOCAL_GONE, conn);
+	place_expect(&p, LOCAL_GONE, conn);
 	place_close(&p);
 }
 
@@ -240,24 +132,24 @@ static void test_one_request_at_a_time(void **state)
 
 	(void)state;
 	place_open(&p);
-	int fd = client(&p, &conn);
+	int fd = place_client(&p, &conn);
 	ask(fd, "first");
 	ask(fd, "second");
 	ask(fd, "third");
-	struct local_news news = expect(&p, LOCAL_REQUEST, conn);
+	struct local_news news = place_expect(&p, LOCAL_REQUEST, conn);
 	/* The frame is ours until the next call, whatever we answer. */
 	reply(&p, conn, "1", true);
 	assert_memory_equal(news.frame.at, "first", 5);
 	expect_request(&p, conn, "second");
-	expect_nothing(&p);
-	expect_nothing(&p);
+	place_expect_nothing(&p);
+	place_expect_nothing(&p);
 	reply(&p, conn, "2", false);
-	expect(&p, LOCAL_DRAINED, conn);
-	expect_nothing(&p);
+	place_expect(&p, LOCAL_DRAINED, conn);
+	place_expect_nothing(&p);
 	reply(&p, conn, "2", true);
 	expect_request(&p, conn, "third");
 	close(fd);
-	expect(&p, LOCAL_GONE, conn);
+	place_expect(&p, LOCAL_GONE, conn);
 	place_close(&p);
 }
 
@@ -274,7 +166,7 @@ static void test_largest_frame_passes(void **state)
 	assert_non_null(frame);
 	pattern_fill(frame, LIMIT_CONTROL_BYTES, 0, 5);
 	place_open(&p);
-	int fd = client(&p, &conn);
+	int fd = place_client(&p, &conn);
 	send_head(fd, LIMIT_CONTROL_BYTES);
 	while (!local_next(p.local, &news)) {
 		done += raw_send_some(fd, frame + done, LIMIT_CONTROL_BYTES - done);
@@ -293,7 +185,7 @@ static void test_largest_frame_passes(void **state)
 	pattern_assert(frame, LIMIT_CONTROL_BYTES, 0, 5);
 	free(frame);
 	close(fd);
-	expect(&p, LOCAL_GONE, conn);
+	place_expect(&p, LOCAL_GONE, conn);
 	place_close(&p);
 }
 
@@ -305,26 +197,26 @@ static void test_bad_frames_are_refused(void **state)
 
 	(void)state;
 	place_open(&p);
-	int fd = client(&p, &conn);
+	int fd = place_client(&p, &conn);
 	size_t calls = p.rig.mem.calls;
 
 	send_head(fd, LIMIT_CONTROL_BYTES + 1);
-	assert_int_equal(expect(&p, LOCAL_GONE, conn).err, ERR_TOO_BIG);
+	assert_int_equal(place_expect(&p, LOCAL_GONE, conn).err, ERR_TOO_BIG);
 	raw_recv_end(fd);
 	close(fd);
 	assert_int_equal(p.rig.mem.calls, calls);
-	fd = client(&p, &conn);
+	fd = place_client(&p, &conn);
 	send_head(fd, 0);
-	assert_int_equal(expect(&p, LOCAL_GONE, conn).err, ERR_MALFORMED);
+	assert_int_equal(place_expect(&p, LOCAL_GONE, conn).err, ERR_MALFORMED);
 	close(fd);
 
 	/* Ours as well. */
-	fd = client(&p, &conn);
+	fd = place_client(&p, &conn);
 	struct bytes big = { (const uint8_t *)&p, LIMIT_CONTROL_BYTES + 1 };
 	assert_int_equal(local_reply(p.local, conn, big, false), ERR_TOO_BIG);
 	assert_int_equal(local_reply(p.local, conn, (struct bytes){ 0 }, false), ERR_TOO_BIG);
 	close(fd);
-	expect(&p, LOCAL_GONE, conn);
+	place_expect(&p, LOCAL_GONE, conn);
 	place_close(&p);
 }
 
@@ -338,23 +230,23 @@ static void test_leaving_amid_an_answer_is_noticed(void **state)
 
 	(void)state;
 	place_open(&p);
-	int fd = client(&p, &conn);
+	int fd = place_client(&p, &conn);
 	ask(fd, "watch");
 	expect_request(&p, conn, "watch");
-	expect_nothing(&p);
+	place_expect_nothing(&p);
 	close(fd);
-	assert_int_equal(expect(&p, LOCAL_GONE, conn).err, 0);
+	assert_int_equal(place_expect(&p, LOCAL_GONE, conn).err, 0);
 
 	/* Even one that has asked for more in the meantime. */
-	fd = client(&p, &conn);
+	fd = place_client(&p, &conn);
 	ask(fd, "watch");
 	expect_request(&p, conn, "watch");
-	expect_nothing(&p);
+	place_expect_nothing(&p);
 	reply(&p, conn, "event", false);
-	expect(&p, LOCAL_DRAINED, conn);
+	place_expect(&p, LOCAL_DRAINED, conn);
 	expect_frame(&p, fd, "event");
 	close(fd);
-	expect(&p, LOCAL_GONE, conn);
+	place_expect(&p, LOCAL_GONE, conn);
 	place_close(&p);
 }
 
@@ -366,13 +258,13 @@ static void test_request_before_hanging_up_is_heard(void **state)
 	(void)state;
 	place_open(&p);
 	for (int i = 0; i < 100; i++) {
-		int fd = unix_socket(p.path, false);
+		int fd = raw_unix(p.path, false);
 
 		ask(fd, "leave");
 		close(fd);
-		uint64_t conn = expect(&p, LOCAL_CONNECTED, 0).conn;
+		uint64_t conn = place_expect(&p, LOCAL_CONNECTED, 0).conn;
 		expect_request(&p, conn, "leave");
-		assert_int_equal(expect(&p, LOCAL_GONE, conn).err, 0);
+		assert_int_equal(place_expect(&p, LOCAL_GONE, conn).err, 0);
 	}
 	place_close(&p);
 }
@@ -388,7 +280,7 @@ static void test_overflow_ends_the_connection(void **state)
 
 	(void)state;
 	place_open(&p);
-	int fd = client(&p, &conn);
+	int fd = place_client(&p, &conn);
 	ask(fd, "all");
 	expect_request(&p, conn, "all");
 	while (!local_next(p.local, &news)) {
@@ -402,7 +294,7 @@ static void test_overflow_ends_the_connection(void **state)
 	assert_int_equal(news.kind, LOCAL_GONE);
 	assert_int_equal(news.err, ERR_LIMIT);
 	close(fd);
-	expect_nothing(&p);
+	place_expect_nothing(&p);
 	place_close(&p);
 }
 
@@ -420,7 +312,7 @@ static void test_answer_in_portions(void **state)
 
 	(void)state;
 	place_open(&p);
-	int fd = client(&p, &conn);
+	int fd = place_client(&p, &conn);
 	ask(fd, "all");
 	expect_request(&p, conn, "all");
 	assert_int_equal(local_reply(p.local, conn, frame, false), 0);
@@ -443,9 +335,9 @@ static void test_answer_in_portions(void **state)
 	assert_int_equal(left, 0);
 	assert_int_equal(parts, 49);
 	/* The answer is over: nobody is told to send more. */
-	expect_nothing(&p);
+	place_expect_nothing(&p);
 	close(fd);
-	expect(&p, LOCAL_GONE, conn);
+	place_expect(&p, LOCAL_GONE, conn);
 	place_close(&p);
 }
 
@@ -459,7 +351,7 @@ static void test_drop_flushes(void **state)
 
 	(void)state;
 	place_open(&p);
-	int fd = client(&p, &conn);
+	int fd = place_client(&p, &conn);
 	ask(fd, "all");
 	expect_request(&p, conn, "all");
 	assert_int_equal(local_reply(p.local, conn, (struct bytes){ part, sizeof(part) }, true), 0);
@@ -467,7 +359,7 @@ static void test_drop_flushes(void **state)
 	for (ssize_t now = -1; now != 0;) {
 		now = raw_recv_some(fd, part, sizeof(part));
 		got += now > 0 ? (size_t)now : 0;
-		expect_nothing(&p);
+		place_expect_nothing(&p);
 		if (now < 0)
 			rig_wait(&p.rig, rig_now() + 1);
 	}
@@ -475,22 +367,22 @@ static void test_drop_flushes(void **state)
 	close(fd);
 
 	/* With nothing queued it closes at once. */
-	fd = client(&p, &conn);
+	fd = place_client(&p, &conn);
 	local_drop(p.local, conn);
 	raw_recv_end(fd);
 	close(fd);
-	expect_nothing(&p);
+	place_expect_nothing(&p);
 
 	/* Who does not read is given a second. */
 	size_t idle = p.rig.mem.live;
 	int64_t before = rig_now();
-	fd = client(&p, &conn);
+	fd = place_client(&p, &conn);
 	assert_int_equal(local_reply(p.local, conn, (struct bytes){ part, sizeof(part) }, false),
 	                 0);
 	local_drop(p.local, conn);
 	while (p.rig.mem.live > idle) {
 		assert_true(rig_wait(&p.rig, before + RIG_PATIENCE_MS));
-		expect_nothing(&p);
+		place_expect_nothing(&p);
 	}
 	assert_true(rig_now() - before >= 999);
 	close(fd);
@@ -509,7 +401,7 @@ static void test_close_while_clients_talk(void **state)
 
 		place_open(&p);
 		for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-			fds[i] = unix_socket(p.path, false);
+			fds[i] = raw_unix(p.path, false);
 			ask(fds[i], "hello");
 			ask(fds[i], "hello again");
 		}
@@ -547,7 +439,7 @@ static int connect_as(const char *path, uid_t uid)
 	int fd;
 
 	assert_int_equal(syscall(SYS_setresuid, -1, uid, -1), 0);
-	fd = unix_socket(path, false);
+	fd = raw_unix(path, false);
 	assert_int_equal(syscall(SYS_setresuid, -1, 0, -1), 0);
 	return fd;
 }
@@ -567,193 +459,35 @@ static void test_number_of_clients_is_limited(void **state)
 		assert_int_equal(chmod(p.path, 0666), 0);
 	}
 	while (count < LOCAL_CONNS_MAX - LOCAL_CONNS_ROOT) {
-		fds[count++] = is_root ? connect_as(p.path, 65534) : unix_socket(p.path, false);
-		struct local_news news = expect(&p, LOCAL_CONNECTED, 0);
+		fds[count++] = is_root ? connect_as(p.path, 65534) : raw_unix(p.path, false);
+		struct local_news news = place_expect(&p, LOCAL_CONNECTED, 0);
 
 		assert_int_equal(news.peer.uid, is_root ? 65534 : geteuid());
 	}
-	int more = is_root ? connect_as(p.path, 65534) : unix_socket(p.path, false);
+	int more = is_root ? connect_as(p.path, 65534) : raw_unix(p.path, false);
 	while (is_root && count < LOCAL_CONNS_MAX) {
-		fds[count++] = unix_socket(p.path, false);
-		assert_int_equal(expect(&p, LOCAL_CONNECTED, 0).peer.uid, 0);
+		fds[count++] = raw_unix(p.path, false);
+		assert_int_equal(place_expect(&p, LOCAL_CONNECTED, 0).peer.uid, 0);
 	}
 	raw_wait(more, POLLIN);
-	expect_nothing(&p);
+	place_expect_nothing(&p);
 	raw_recv_end(more);
 	close(more);
 	if (is_root) {
-		more = unix_socket(p.path, false);
+		more = raw_unix(p.path, false);
 		assert_true(rig_wait(&p.rig, rig_now() + RIG_PATIENCE_MS));
-		expect_nothing(&p);
+		place_expect_nothing(&p);
 		raw_recv_end(more);
 		close(more);
 	}
 	/* One leaves, one may come. */
 	close(fds[--count]);
-	expect(&p, LOCAL_GONE, 0);
-	fds[count++] = unix_socket(p.path, false);
-	expect(&p, LOCAL_CONNECTED, 0);
+	place_expect(&p, LOCAL_GONE, 0);
+	fds[count++] = raw_unix(p.path, false);
+	place_expect(&p, LOCAL_CONNECTED, 0);
 	while (count)
 		close(fds[--count]);
 	place_close(&p);
-}
-
-/* --- the path --- */
-
-static void test_socket_has_its_mode_and_goes(void **state)
-{
-	struct place p;
-	struct stat st;
-	mode_t before = umask(0);
-
-	(void)state;
-	place_open(&p);
-	umask(before);
-	assert_int_equal(stat(p.path, &st), 0);
-	assert_true(S_ISSOCK(st.st_mode));
-	assert_int_equal(st.st_mode & 07777, 0660);
-	local_close(p.local);
-	p.local = NULL;
-	assert_int_equal(stat(p.path, &st), -1);
-	place_close(&p);
-}
-
-/* What a killed daemon left is removed; what a living one has is not. */
-static void test_stale_socket_is_removed_living_is_not(void **state)
-{
-	struct place p;
-	struct place second;
-	struct diag diag = { 0 };
-	uint64_t conn;
-
-	(void)state;
-	place_make(&p);
-	close(unix_socket(p.path, true));
-	assert_int_equal(try_open(&p, &diag), 0);
-
-	rig_init(&second.rig);
-	memcpy(second.path, p.path, sizeof(p.path));
-	assert_int_equal(try_open(&second, &diag), ERR_BUSY);
-	assert_null(second.local);
-	assert_non_null(strstr(diag.text, p.path));
-	assert_true(diag.hint[0] != 0);
-	rig_fini(&second.rig);
-
-	/* The probe was a client that said nothing; the first still listens. */
-	expect(&p, LOCAL_CONNECTED, 0);
-	expect(&p, LOCAL_GONE, 0);
-	close(client(&p, &conn));
-	expect(&p, LOCAL_GONE, conn);
-	place_close(&p);
-}
-
-/* One whose queue is full is alive, too. */
-static void test_busy_daemon_is_alive(void **state)
-{
-	struct place p;
-	struct diag diag = { 0 };
-	int clients[8];
-	size_t count = 0;
-
-	(void)state;
-	place_make(&p);
-	int listener = unix_socket(p.path, true);
-	do
-		clients[count] = unix_socket(p.path, false);
-	while (clients[count] >= 0 && ++count < ARRAY_LEN(clients));
-	assert_true(count < ARRAY_LEN(clients));
-	assert_int_equal(try_open(&p, &diag), ERR_BUSY);
-	while (count)
-		close(clients[--count]);
-	close(listener);
-	assert_int_equal(unlink(p.path), 0);
-	place_close(&p);
-}
-
-/* Nothing else is removed, and every refusal has words. */
-static void test_unusable_paths_are_told(void **state)
-{
-	struct place p;
-	struct diag diag = { 0 };
-	struct stat st;
-
-	(void)state;
-	place_make(&p);
-	int fd = open(p.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	assert_int_equal(write(fd, "precious", 8), 8);
-	close(fd);
-	assert_int_equal(try_open(&p, &diag), -EEXIST);
-	assert_non_null(strstr(diag.text, p.path));
-	assert_int_equal(stat(p.path, &st), 0);
-	assert_int_equal(st.st_size, 8);
-	assert_int_equal(unlink(p.path), 0);
-
-	/* A link to a socket is not a socket of ours either. */
-	assert_int_equal(symlink("elsewhere", p.path), 0);
-	assert_int_equal(try_open(&p, &diag), -EEXIST);
-	assert_int_equal(unlink(p.path), 0);
-
-	snprintf(p.path, sizeof(p.path), "%s/missing/smegd.sock", p.dir);
-	assert_int_equal(try_open(&p, &diag), -ENOENT);
-	assert_non_null(strstr(diag.text, "missing"));
-	assert_non_null(strstr(diag.hint, "mkdir"));
-
-	char name[200];
-	struct local_options options = { &p.rig.mem.mem, rig_wake, &p.rig };
-	snprintf(name, sizeof(name), "%s/%0120d", p.dir, 1);
-	assert_int_equal(local_open(&options, name, &p.local, &diag), -ENAMETOOLONG);
-	place_close(&p);
-}
-
-#define RIVALS 6
-
-static void *rival(void *arg)
-{
-	struct place *p = arg;
-	int err = try_open(p, NULL);
-
-	return (void *)(intptr_t)err;
-}
-
-/* Of many that find a stale socket at once, one gets the path, and keeps it. */
-static void test_one_of_many_gets_the_path(void **state)
-{
-	(void)state;
-	for (int round = 0; round < 100; round++) {
-		struct place p[RIVALS];
-		pthread_t threads[RIVALS];
-		unsigned won = 0;
-		struct local *winner = NULL;
-
-		place_make(&p[0]);
-		close(unix_socket(p[0].path, true));
-		for (size_t i = 0; i < RIVALS; i++) {
-			if (i)
-				rig_init(&p[i].rig);
-			memcpy(p[i].path, p[0].path, sizeof(p[0].path));
-			assert_int_equal(pthread_create(&threads[i], NULL, rival, &p[i]), 0);
-		}
-		for (size_t i = 0; i < RIVALS; i++) {
-			void *err;
-
-			assert_int_equal(pthread_join(threads[i], &err), 0);
-			if ((intptr_t)err == 0)
-				won++;
-			else
-				assert_int_equal((intptr_t)err, ERR_BUSY);
-			if (p[i].local)
-				winner = p[i].local;
-		}
-		assert_int_equal(won, 1);
-		int fd = unix_socket(p[0].path, false);
-		assert_true(fd >= 0);
-		close(fd);
-		local_close(winner);
-		p[0].local = NULL;
-		for (size_t i = 1; i < RIVALS; i++)
-			rig_fini(&p[i].rig);
-		place_close(&p[0]);
-	}
 }
 
 /* --- memory --- */
@@ -768,9 +502,9 @@ static void test_memory_that_fails(void **state)
 
 		place_make(&p);
 		p.rig.mem.fail_at = n;
-		err = try_open(&p, NULL);
+		err = place_try(&p, NULL);
 		if (err == 0) {
-			int fd = unix_socket(p.path, false);
+			int fd = raw_unix(p.path, false);
 
 			ask(fd, "hello");
 			for (struct pollfd at = { .fd = fd, .events = POLLIN };
@@ -809,11 +543,6 @@ int main(void)
 		cmocka_unit_test(test_drop_flushes),
 		cmocka_unit_test(test_close_while_clients_talk),
 		cmocka_unit_test(test_number_of_clients_is_limited),
-		cmocka_unit_test(test_socket_has_its_mode_and_goes),
-		cmocka_unit_test(test_stale_socket_is_removed_living_is_not),
-		cmocka_unit_test(test_busy_daemon_is_alive),
-		cmocka_unit_test(test_unusable_paths_are_told),
-		cmocka_unit_test(test_one_of_many_gets_the_path),
 		cmocka_unit_test(test_memory_that_fails),
 	};
 
