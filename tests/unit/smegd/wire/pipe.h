@@ -71,7 +71,7 @@ struct pipe {
 struct world {
 	struct host host[WORLD_HOSTS];
 	unsigned hosts;
-	struct pipe pipe[1024];
+	struct pipe pipe[1100];
 	size_t pipes;
 	uint64_t last_link;
 	struct instant now;

@@ -172,6 +172,12 @@ static void test_lower_key_wins(void **state)
 		high = &w.pipe[!first];
 		assert_true(low->is_open[0] && low->is_open[1]);
 		assert_false(high->is_open[0] || high->is_open[1]);
+		/* The loser's dialler is told that it came up and went down, not that it failed. */
+		assert_int_equal(seen_count(&w, 1, EV_SESSION_UP), 2);
+		assert_int_equal(seen_count(&w, 1, EV_DIAL_FAILED), 0);
+		assert_int_equal(seen_last(&w, 1, EV_SESSION_DOWN)->err, 0);
+		/* Who did not dial it hears of it only if it was up. */
+		assert_int_equal(seen_count(&w, 0, EV_SESSION_UP), 1 + first);
 		assert_one_session();
 		world_fini(&w);
 	}

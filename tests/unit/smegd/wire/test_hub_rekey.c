@@ -234,6 +234,63 @@ static void test_rekey_out_of_turn_ends_the_session(void **state)
 	}
 }
 
+/* A perfect first message of a rekey, from that end and by that key pair. */
+static void say_first(unsigned from, const struct keypair *by)
+{
+	const struct keypair *to = &w.host[p->end[!from]].pair;
+	struct link *l = link_find(w.host[p->end[from]].hub, p->link[from]);
+	uint8_t frame[SEAL_BYTES + NOISE_FIRST_BYTES];
+	const uint8_t secret[NOISE_SECRET_BYTES] = { 3 };
+	struct writer out;
+	struct noise n;
+
+	seal_rekey_init(&n, l->seal.hash, &to->box_public);
+	writer_init(&out, frame + SEAL_HEAD_BYTES, NOISE_FIRST_BYTES);
+	assert_int_equal(noise_first_write(&n, by, secret, (struct bytes){ .at = NULL }, &out), 0);
+	seal_frame(&l->seal, LANE_CONTROL, SEAL_REKEY_FIRST, frame, out.count);
+	world_bytes(&w, p->end[!from], p->link[!from],
+	            (struct bytes){ .at = frame, .count = sizeof(frame) });
+}
+
+/* What is perfect in form is still refused too early, from the wrong side, of another key. */
+static void test_rekey_is_for_the_dialler_in_due_time(void **state)
+{
+	static const struct {
+		unsigned from;
+		bool is_other;
+		int64_t after_ms;
+		bool is_fine;
+	} rows[] = {
+		{ 0, false, HUB_REKEY_EARLIEST_MS, true },
+		{ 0, false, HUB_REKEY_EARLIEST_MS - 1, false },
+		{ 0, true, HUB_REKEY_EARLIEST_MS, false },
+		{ 1, false, HUB_REKEY_EARLIEST_MS, false },
+	};
+	static const uint8_t seed[RNG_SEED_BYTES] = { 99 };
+	struct keypair other;
+	struct rng rng;
+
+	(void)state;
+	rng_init(&rng, seed);
+	keypair_generate(&other, &rng);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		unsigned to;
+
+		start(0);
+		to = p->end[!rows[i].from];
+		world_pass(&w, rows[i].after_ms);
+		say_first(rows[i].from,
+		          rows[i].is_other ? &other : &w.host[p->end[rows[i].from]].pair);
+		assert_int_equal(world_sessions(&w, to, NULL), rows[i].is_fine ? 1 : 0);
+		assert_int_equal(world_count(&w, to).frames_bad, rows[i].is_fine ? 0 : 1);
+		/* A second one before the first is done is one too many. */
+		if (rows[i].is_fine)
+			say_first(rows[i].from, &w.host[p->end[rows[i].from]].pair);
+		assert_int_equal(world_sessions(&w, to, NULL), 0);
+		world_fini(&w);
+	}
+}
+
 /* A later version's kinds of frames are ignored; a ping is answered. */
 static void test_unknown_kinds_are_ignored(void **state)
 {
@@ -308,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_dialler_without_an_answer_gives_up),
 		cmocka_unit_test(test_dialler_that_never_starts_is_cut_off),
 		cmocka_unit_test(test_rekey_out_of_turn_ends_the_session),
+		cmocka_unit_test(test_rekey_is_for_the_dialler_in_due_time),
 		cmocka_unit_test(test_unknown_kinds_are_ignored),
 		cmocka_unit_test(test_bad_messages_end_the_session),
 		cmocka_unit_test(test_identity_that_is_gone_ends_the_session),

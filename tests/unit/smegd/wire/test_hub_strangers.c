@@ -519,6 +519,68 @@ static void test_hellos_of_one_source_are_limited(void **state)
 	world_fini(&w);
 }
 
+/* Go on to a session, as the initiator of a crafted hello. */
+static void go_on(unsigned as, uint64_t link, struct noise *n)
+{
+	uint8_t ready[SEAL_BYTES];
+	struct noise_keys keys;
+	struct seal seal;
+
+	assert_int_equal(answer(as, link, n).err, 0);
+	noise_split(n, &keys);
+	seal_init(&seal, &keys, true);
+	seal_frame(&seal, LANE_CONTROL, SEAL_READY, ready, 0);
+	world_bytes(&w, 0, link, (struct bytes){ .at = ready, .count = sizeof(ready) });
+}
+
+/*
+ * Sessions are bounded, and the one too many is told; but one that takes the place of another of
+ * the same member is not one more.  All are from one address: those that are up count as half-open
+ * no longer.
+ */
+static void test_sessions_are_bounded(void **state)
+{
+	struct greet_hello says = { .version_min = 1, .version_max = 1, .timestamp_ms = 1 };
+	uint64_t links[LIMIT_SESSIONS];
+	struct keypair first;
+	struct noise n;
+	struct rng rng;
+	uint64_t link;
+
+	(void)state;
+	world_init(&w, 2);
+	rng_init(&rng, (const uint8_t[RNG_SEED_BYTES]){ 4 });
+	for (unsigned i = 0; i < LIMIT_SESSIONS; i++) {
+		keypair_generate(&w.host[1].pair, &rng);
+		if (i == 0)
+			first = w.host[1].pair;
+		w.host[0].seen_count = 0;
+		links[i] = craft(1, &says, &n);
+		go_on(1, links[i], &n);
+		world_pass(&w, 1000 / SOURCE_PER_SECOND + 1);
+	}
+	assert_int_equal(seen_count(&w, 0, EV_SESSION_UP), LIMIT_SESSIONS);
+	assert_int_equal(w.host[0].hub->half_open_count, 0);
+	keypair_generate(&w.host[1].pair, &rng);
+	w.host[0].seen_count = 0;
+	link = craft(1, &says, &n);
+	assert_int_equal(answer(1, link, &n).err, ERR_LIMIT);
+	world_dial(&w, 0, 1, false);
+	assert_int_equal(seen_last(&w, 0, EV_DIAL_FAILED)->err, ERR_LIMIT);
+	w.host[1].pair = first;
+	says.timestamp_ms++;
+	go_on(1, craft(1, &says, &n), &n);
+	assert_int_equal(seen_count(&w, 0, EV_SESSION_DOWN), 1);
+	assert_true(pipe_of(links[0])->flow[1].is_closing);
+	/* Room is made by closing. */
+	world_close(&w, 0, 2);
+	keypair_generate(&w.host[1].pair, &rng);
+	w.host[0].seen_count = 0;
+	link = craft(1, &says, &n);
+	assert_int_equal(answer(1, link, &n).err, 0);
+	world_fini(&w);
+}
+
 /* Sessions of joiners are few, whatever their invites allow. */
 static void test_joiners_are_bounded(void **state)
 {
@@ -567,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_sources_of_ipv6_are_networks),
 		cmocka_unit_test(test_oldest_half_open_link_makes_room),
 		cmocka_unit_test(test_hellos_of_one_source_are_limited),
+		cmocka_unit_test(test_sessions_are_bounded),
 		cmocka_unit_test(test_joiners_are_bounded),
 	};
 
