@@ -107,7 +107,8 @@ static void print_mesh(struct call *c, const struct mesh_info *m, int64_t now_ms
 	fprintf(c->out, "  %-9s %" PRIu32 ", ", "members", m->members_count);
 	print_tinted(c, text_make(c, "%" PRIu32 " reachable", m->reachable_count),
 	             is_whole ? TINT_GOOD : TINT_WARN);
-	fprintf(c->out, ", %" PRIu32 " sessions\n", m->sessions_count);
+	fprintf(c->out, ", %" PRIu32 " session%s\n", m->sessions_count,
+	        m->sessions_count == 1 ? "" : "s");
 	if (m->problem[0])
 		print_trouble(c, m->problem, m->hint);
 	print_clock(c, m);

@@ -26,9 +26,9 @@ void duration_text(int64_t ms, char out[DURATION_BYTES])
 		snprintf(out, DURATION_BYTES, "%" PRId64 " s", s);
 	else if (h < 1)
 		snprintf(out, DURATION_BYTES, "%" PRId64 " min", min);
-	else if (d < 1 && min % 60 > 0)
+	else if (h < 48 && min % 60 > 0)
 		snprintf(out, DURATION_BYTES, "%" PRId64 " h %" PRId64 " min", h, min % 60);
-	else if (d < 1)
+	else if (h < 48)
 		snprintf(out, DURATION_BYTES, "%" PRId64 " h", h);
 	else if (h % 24 > 0)
 		snprintf(out, DURATION_BYTES, "%" PRId64 " d %" PRId64 " h", d, h % 24);
@@ -50,7 +50,7 @@ void amount_text(uint64_t bytes, char out[AMOUNT_BYTES])
 		unit *= 1024;
 	if (bytes / unit < 10)
 		snprintf(out, AMOUNT_BYTES, "%" PRIu64 ".%" PRIu64 " %s", bytes / unit,
-		         bytes % unit / (unit / 10 + 1), units[i]);
+		         bytes % unit * 10 / unit, units[i]);
 	else
 		snprintf(out, AMOUNT_BYTES, "%" PRIu64 " %s", bytes / unit, units[i]);
 }

@@ -19,7 +19,7 @@ enum tint {
 	TINT_BOLD
 };
 
-/* "12 s", "3 min", "2 h 5 min", "4 d 2 h"; negative counts as 0. */
+/* "12 s", "3 min", "24 h", "2 h 5 min", "4 d 2 h"; negative counts as 0. */
 void duration_text(int64_t ms, char out[DURATION_BYTES]);
 
 /* "512 B", "1.2 KiB", "34 MiB" */

@@ -6,167 +6,17 @@
 
 #include "api/client.h"
 #include "base/limits.h"
+#include "tests/unit/control_server.h"
 #include "tests/unit/memtest.h"
 
 #include <errno.h>
-#include <nng/nng.h>
 #include <nng/supplemental/util/platform.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-/* What the server sends once it has read the request: pieces, with pauses before them. */
-struct piece {
-	int pause_ms;
-	const void *at;
-	size_t bytes;
-};
-
-struct server {
-	char dir[64];
-	char path[96];
-	nng_stream_listener *listener;
-	nng_aio *aio;
-	pthread_t thread;
-	const struct piece *script;
-	size_t script_count;
-	bool closes_first; /* without reading */
-	struct memtest mt; /* of its own thread */
-	struct arena arena;
-	struct request request; /* what it was asked */
-	int request_err;
-};
-
-static void server_read_all(struct server *s, nng_stream *stream, void *at, size_t bytes)
-{
-	for (size_t done = 0; done < bytes;) {
-		nng_iov iov = { .iov_buf = (uint8_t *)at + done, .iov_len = bytes - done };
-
-		assert_int_equal(nng_aio_set_iov(s->aio, 1, &iov), 0);
-		nng_stream_recv(stream, s->aio);
-		nng_aio_wait(s->aio);
-		if (nng_aio_result(s->aio))
-			return;
-		done += nng_aio_count(s->aio);
-	}
-}
-
-static void server_read_request(struct server *s, nng_stream *stream)
-{
-	uint8_t head[4];
-	struct reader r;
-	uint32_t bytes;
-	uint8_t *body;
-
-	server_read_all(s, stream, head, sizeof(head));
-	reader_init(&r, (struct bytes){ head, sizeof(head) });
-	bytes = read_u32(&r);
-	body = arena_alloc(&s->arena, bytes);
-	server_read_all(s, stream, body, bytes);
-	s->request_err = request_decode((struct bytes){ body, bytes }, &s->arena, &s->request);
-}
-
-static void server_send(struct server *s, nng_stream *stream, const struct piece *p)
-{
-	for (size_t done = 0; done < p->bytes;) {
-		nng_iov iov = { .iov_buf = (uint8_t *)(uintptr_t)p->at + done,
-			        .iov_len = p->bytes - done };
-
-		assert_int_equal(nng_aio_set_iov(s->aio, 1, &iov), 0);
-		nng_stream_send(stream, s->aio);
-		nng_aio_wait(s->aio);
-		if (nng_aio_result(s->aio))
-			return;
-		done += nng_aio_count(s->aio);
-	}
-}
-
-static void *server_run(void *ctx)
-{
-	struct server *s = ctx;
-	nng_stream *stream;
-
-	nng_stream_listener_accept(s->listener, s->aio);
-	nng_aio_wait(s->aio);
-	if (nng_aio_result(s->aio))
-		return NULL;
-	stream = nng_aio_get_output(s->aio, 0);
-	if (!s->closes_first) {
-		server_read_request(s, stream);
-		for (size_t i = 0; i < s->script_count; i++) {
-			nng_msleep(s->script[i].pause_ms);
-			server_send(s, stream, &s->script[i]);
-		}
-	}
-	nng_stream_close(stream);
-	nng_stream_free(stream);
-	return NULL;
-}
-
-static int setup(void **state)
-{
-	struct server *s = calloc(1, sizeof(*s));
-	char url[128];
-
-	assert_non_null(s);
-	snprintf(s->dir, sizeof(s->dir), "/tmp/smeg-client-XXXXXX");
-	assert_non_null(mkdtemp(s->dir));
-	snprintf(s->path, sizeof(s->path), "%s/sock", s->dir);
-	snprintf(url, sizeof(url), "ipc://%s", s->path);
-	memtest_init(&s->mt);
-	arena_init(&s->arena, &s->mt.mem);
-	assert_int_equal(nng_aio_alloc(&s->aio, NULL, NULL), 0);
-	assert_int_equal(nng_stream_listener_alloc(&s->listener, url), 0);
-	assert_int_equal(nng_stream_listener_listen(s->listener), 0);
-	*state = s;
-	return 0;
-}
-
-static void server_start(struct server *s, const struct piece *script, size_t count)
-{
-	s->script = script;
-	s->script_count = count;
-	assert_int_equal(pthread_create(&s->thread, NULL, server_run, s), 0);
-}
-
-static void server_join(struct server *s)
-{
-	assert_int_equal(pthread_join(s->thread, NULL), 0);
-}
-
-static int teardown(void **state)
-{
-	struct server *s = *state;
-
-	nng_stream_listener_close(s->listener);
-	nng_stream_listener_free(s->listener);
-	nng_aio_free(s->aio);
-	arena_fini(&s->arena);
-	unlink(s->path);
-	rmdir(s->dir);
-	free(s);
-	return 0;
-}
-
-/* A reply as a frame, in the server's arena. */
-static struct piece frame(struct server *s, int pause_ms, const struct reply *r)
-{
-	struct bytes body;
-	struct writer w;
-	uint8_t *out;
-
-	assert_int_equal(reply_encode(r, &s->arena, &body), 0);
-	out = arena_alloc(&s->arena, 4 + body.count);
-	assert_non_null(out);
-	writer_init(&w, out, 4 + body.count);
-	write_u32(&w, (uint32_t)body.count);
-	write_copy(&w, body.at, body.count);
-	return (struct piece){ pause_ms, out, w.count };
-}
 
 static const struct reply progress = { .kind = REPLY_PROGRESS,
 	                               .version = CONTROL_VERSION,
@@ -204,8 +54,8 @@ static void asked_end(struct asked *a)
 static void test_progress_and_the_answer_arrive(void **state)
 {
 	struct server *s = *state;
-	const struct piece script[] = { frame(s, 0, &progress), frame(s, 20, &progress),
-		                        frame(s, 0, &done) };
+	const struct piece script[] = { server_frame(s, 0, &progress),
+		                        server_frame(s, 20, &progress), server_frame(s, 0, &done) };
 	struct reply got;
 	struct asked a;
 
@@ -230,7 +80,7 @@ static void test_progress_and_the_answer_arrive(void **state)
 static void test_a_frame_may_come_in_single_bytes(void **state)
 {
 	struct server *s = *state;
-	struct piece whole = frame(s, 0, &done);
+	struct piece whole = server_frame(s, 0, &done);
 	struct piece *script = arena_alloc(&s->arena, whole.bytes * sizeof(*script));
 	struct reply got;
 	struct asked a;
@@ -249,7 +99,7 @@ static void test_a_frame_may_come_in_single_bytes(void **state)
 static void test_one_may_wait_again_after_a_timeout(void **state)
 {
 	struct server *s = *state;
-	struct piece whole = frame(s, 0, &done);
+	struct piece whole = server_frame(s, 0, &done);
 	const size_t cuts[] = { 2, 6 };
 	const struct piece script[] = {
 		{ 0, whole.at, cuts[0] },
@@ -292,7 +142,7 @@ static void test_time_runs_out(void **state)
 static void test_a_daemon_that_hangs_up_is_told(void **state)
 {
 	struct server *s = *state;
-	struct piece whole = frame(s, 0, &done);
+	struct piece whole = server_frame(s, 0, &done);
 	const struct piece script[] = { { 0, whole.at, whole.bytes - 1 } };
 	struct reply got;
 	struct asked a;
@@ -331,6 +181,8 @@ static void test_nonsense_is_refused(void **state)
 		asked_begin(&a, s);
 		assert_int_equal(client_next(a.client, 5000, &got, &a.diag), rows[i].err);
 		assert_true(a.diag.text[0]);
+		assert_int_equal(strstr(a.diag.text, "another version") != NULL,
+		                 rows[i].err == ERR_VERSION);
 		server_join(s);
 		asked_end(&a);
 	}
@@ -447,7 +299,7 @@ static void test_missing_permission_is_told(void **state)
 static void test_out_of_memory_is_told(void **state)
 {
 	struct server *s = *state;
-	const struct piece script[] = { frame(s, 0, &done) };
+	const struct piece script[] = { server_frame(s, 0, &done) };
 
 	for (size_t n = 1;; n++) {
 		struct client *c = NULL;
@@ -485,24 +337,28 @@ static void test_out_of_memory_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_progress_and_the_answer_arrive, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(test_a_frame_may_come_in_single_bytes, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(test_one_may_wait_again_after_a_timeout, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(test_time_runs_out, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_daemon_that_hangs_up_is_told, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(test_nonsense_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_request_beyond_its_bounds_is_not_sent, setup,
-		                                teardown),
+		cmocka_unit_test_setup_teardown(test_progress_and_the_answer_arrive, server_setup,
+		                                server_teardown),
+		cmocka_unit_test_setup_teardown(test_a_frame_may_come_in_single_bytes, server_setup,
+		                                server_teardown),
+		cmocka_unit_test_setup_teardown(test_one_may_wait_again_after_a_timeout,
+		                                server_setup, server_teardown),
+		cmocka_unit_test_setup_teardown(test_time_runs_out, server_setup, server_teardown),
+		cmocka_unit_test_setup_teardown(test_a_daemon_that_hangs_up_is_told, server_setup,
+		                                server_teardown),
+		cmocka_unit_test_setup_teardown(test_nonsense_is_refused, server_setup,
+		                                server_teardown),
+		cmocka_unit_test_setup_teardown(test_a_request_beyond_its_bounds_is_not_sent,
+		                                server_setup, server_teardown),
 		cmocka_unit_test(test_a_missing_socket_is_told),
-		cmocka_unit_test_setup_teardown(test_a_stale_socket_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_stale_socket_is_told, server_setup,
+		                                server_teardown),
 		cmocka_unit_test(test_a_file_is_no_socket),
 		cmocka_unit_test(test_a_long_path_is_refused),
-		cmocka_unit_test_setup_teardown(test_missing_permission_is_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_out_of_memory_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_missing_permission_is_told, server_setup,
+		                                server_teardown),
+		cmocka_unit_test_setup_teardown(test_out_of_memory_is_told, server_setup,
+		                                server_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
