@@ -9,7 +9,7 @@
 #include "base/key.h"
 
 #define DEVICE_NAME_BYTES 16    /* IFNAMSIZ */
-#define ROUTE_PROTOCOL_SMEG 188 /* rtm_protocol of every route that is ours */
+#define ROUTE_PROTOCOL_SMEG 115 /* rtm_protocol of our routes: "s", in no rt_protos list */
 #define DEVICE_MTU_DEFAULT 1420
 
 struct wg_peer {

@@ -30,6 +30,7 @@
 #	host_unplug NAME           take its cable out; host_plug puts it back
 #	host_del NAME              end all its processes, and it
 #	host_cleanup               all hosts; done at exit anyway
+#	keep_hosts                 not at this exit: bash $T/down does it later
 #
 # Directories: an empty /run/smegmesh and /var/lib/smegmesh stay on the machine, as mount points.
 # Removing them would unmount them from under other tests.
@@ -96,7 +97,20 @@ trap 'exit 143' TERM
 export -f ps_in hosts_end
 T=$T setsid bash -c 'tail --pid="$0" -f /dev/null; hosts_end; rm -rf "$T"' $$ \
 	</dev/null >/dev/null 2>&1 &
+janitor=$!
 disown
+
+# Leave all standing when the test ends; $T/down ends it.
+keep_hosts() {
+	trap - EXIT
+	kill -- "-$janitor" 2>/dev/null
+	{
+		echo '#!/bin/bash'
+		printf 'T=%q\n' "$T"
+		declare -f ps_in hosts_end
+		echo 'hosts_end; rm -rf "$T"'
+	} >"$T/down"
+}
 
 need_root() {
 	[ "$(id -u)" = 0 ] || skip 'not root'
