@@ -56,7 +56,7 @@ static bool knows_invite(const struct mesh *m, const struct hello *h, struct inv
 	struct key box;
 
 	return invite_parse(h->invite, &m->mesh_public, invite) == 0 &&
-	       set_is_administrator(m->set, &invite->limits.issuer) &&
+	       set_honours_invites_of(m->set, &invite->limits.issuer) &&
 	       key_to_box(&h->joiner, &box) == 0 && key_equal(&box, &h->peer) &&
 	       invite_check_proof(invite, &h->joiner, &m->mesh_public, &h->proof) == 0;
 }
