@@ -108,7 +108,8 @@ enum admit node_admit(struct node *n, const struct hello *hello, struct instant 
 		verdict = admit_joiner(m, hello, now, ret_err);
 	else
 		verdict = e && e->admission ? ADMIT_MEMBER : ADMIT_SILENT;
-	if (verdict != ADMIT_SILENT && !remember(n, hello))
+	/* A clock that is put right goes back: its first message must not count as a replay. */
+	if (verdict != ADMIT_SILENT && *ret_err != ERR_CLOCK_OFF && !remember(n, hello))
 		return ADMIT_SILENT;
 	return verdict;
 }
