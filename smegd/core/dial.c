@@ -109,6 +109,10 @@ static void set_unreachable(struct step *st, struct peer *p, bool unreachable)
 		return;
 	p->is_unreachable = unreachable;
 	p->changed_ms = st->now.mono_ms;
+	if (p->mesh->role == ROLE_CLIENT) { /* another carrier, perhaps */
+		own_changed(st, p->mesh);
+		p->mesh->tunnel.is_dirty = true;
+	}
 }
 
 static void back_off(struct step *st, struct peer *p)

@@ -393,6 +393,18 @@ static struct peer *want_at(struct step *st, struct peer **ring, size_t count, s
 	return NULL;
 }
 
+/* A client keeps an eye on its carrier; returns 1 if it has no session with it yet. */
+static size_t want_carrier(struct mesh *m)
+{
+	const struct entry *carrier = m->role == ROLE_CLIENT ? own_carrier(m) : NULL;
+	struct peer *p = carrier ? mesh_peer(m, &carrier->member) : NULL;
+
+	if (!p || p->is_wanted)
+		return 0;
+	p->is_wanted = true;
+	return !p->session;
+}
+
 /* Mark whom we want; returns how many of them have no session yet. */
 static size_t choose(struct step *st, struct mesh *m)
 {
@@ -415,7 +427,7 @@ static size_t choose(struct step *st, struct mesh *m)
 		p->is_wanted = true;
 		lacking += !p->session;
 	}
-	return lacking;
+	return lacking + want_carrier(m);
 }
 
 static void dial_wanted(struct step *st, struct mesh *m)

@@ -289,6 +289,8 @@ static void other_changed(struct step *st, struct mesh *m, const struct offered 
 		step_trace(st, TRACE_MEMBER_IN, m, &e->member, 0);
 	if (o->before == STANDING_IN && e->standing != STANDING_IN)
 		step_trace(st, TRACE_MEMBER_OUT, m, &e->member, (int)e->standing);
+	if (m->role == ROLE_CLIENT)
+		own_changed(st, m); /* another carrier, perhaps */
 	if (!p)
 		return;
 	if (o->stmt->kind == STMT_RECORD && !p->session && p->backoff_ms) {
