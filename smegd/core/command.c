@@ -5,6 +5,8 @@
  * changed is stored durably before the reply leaves.  Errors carry words: what was asked, why it
  * was refused, and one command that helps.
  */
+#include "smegd/core/command.h"
+
 #include "smegd/core/node_priv.h"
 
 #include <errno.h>

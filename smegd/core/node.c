@@ -8,6 +8,8 @@
  * The clock is only ever what the event brings; a monotonic clock that goes back is a bug of the
  * shell (asserted), a wall clock may do what it wants.
  */
+#include "smegd/core/node.h"
+
 #include "smegd/core/node_priv.h"
 
 #include <assert.h>

@@ -2,6 +2,8 @@
  * Snapshots of the node for the control socket and for tests.  Nothing is computed here that the
  * node decides by: a view never changes what it shows.
  */
+#include "smegd/core/view.h"
+
 #include "smegd/core/node_priv.h"
 
 #include <string.h>

@@ -53,8 +53,7 @@ void sources_fini(struct sources *s)
 	struct map_node *pos;
 	struct map_node *tmp;
 
-	map_for_each_safe(pos, tmp, &s->map)
-	{
+	map_for_each_safe(pos, tmp, &s->map) {
 		struct source *src = source_of(pos);
 
 		src->half_open = 0;

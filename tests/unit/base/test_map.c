@@ -267,8 +267,7 @@ static void test_the_current_element_may_be_removed_and_overwritten(void **state
 	map_init(&m, KEY_BYTES_HERE);
 	for (uint32_t i = 0; i < UNIVERSE; i++)
 		map_insert(&m, &elements[i].node, elements[i].key);
-	map_for_each_safe(pos, tmp, &m)
-	{
+	map_for_each_safe(pos, tmp, &m) {
 		struct element *e = element_of(pos);
 
 		assert_ptr_equal(e, &elements[seen]);
