@@ -186,7 +186,8 @@ static const struct {
 	{ "port: \"1", "f:1:9: found unexpected end of stream while scanning a quoted scalar", "" },
 	{ "port: 1\nmtu: \xff", "f:2:6: invalid leading UTF-8 octet", "" },
 	{ "port: \x01", "f:1:7: control characters are not allowed", "" },
-	{ "port: 1\n  mtu: 2", "f:2:6: mapping values are not allowed in this context", "" },
+	{ "port: 1\n  mtu: 2", "f:1:7: port is \"1 mtu\"; it must be 1..65535", "" },
+	{ "alias: a: b", "f:1:9: mapping values are not allowed in this context", "" },
 };
 
 static void test_errors_say_what_and_where(void **state)
