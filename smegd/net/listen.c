@@ -10,6 +10,7 @@
  *
  * nng looks its addresses up with AI_ADDRCONFIG: on a host that has IPv4 addresses but not one of
  * IPv6, loopback apart, [::] does not exist for it, and the other way round.  One of two is enough.
+ * A host that gets its first IPv6 address later is heard there after a restart.
  */
 #include "smegd/net/net_priv.h"
 

@@ -26,6 +26,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netdb.h>
 #include <string.h>
 
 struct chunk {
@@ -57,6 +58,7 @@ int pipe_error(int nng_err)
 	case NNG_EADDRINVAL:
 		return -EADDRNOTAVAIL;
 	case NNG_ENOTSUP:
+	case NNG_ESYSERR + EAI_ADDRFAMILY: /* how nng passes on what getaddrinfo() says */
 		return -EAFNOSUPPORT;
 	case NNG_ENOMEM:
 		return -ENOMEM;
