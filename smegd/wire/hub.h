@@ -93,7 +93,10 @@ int hub_link_down(struct hub *h,
                   struct instant now,
                   struct hub_outputs *out) MUST_CHECK;
 
-/* The node's FX_SEND and FX_CLOSE.  A session that is gone already is ignored. */
+/*
+ * The node's FX_SEND and FX_CLOSE.  A session that is gone already is ignored.  Closing one brings
+ * its EV_SESSION_DOWN: each that came up goes down once, whoever ends it.
+ */
 int hub_send(struct hub *h, const struct effect *send, struct instant now, struct hub_outputs *out)
 	MUST_CHECK;
 int hub_close(struct hub *h, uint64_t session, struct instant now, struct hub_outputs *out)
