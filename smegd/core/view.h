@@ -5,6 +5,7 @@
 #ifndef SMEG_SMEGD_CORE_VIEW_H
 #define SMEG_SMEGD_CORE_VIEW_H
 
+#include "crdt/set.h"
 #include "smegd/core/command.h"
 
 struct node;

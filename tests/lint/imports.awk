@@ -61,7 +61,7 @@ function check_include(text,    header, dir, quoted) {
 	if (header !~ /[.]h$/)
 		complain("only headers are included: " header)
 	dir = dirname(header)
-	if (header ~ /_priv[.]h$/ && dir != folder && folder != "tests/fuzz")
+	if (header ~ /_priv[.]h$/ && dir != folder && dir != dirname(file) && folder != "tests/fuzz")
 		complain("may not include " header ": it is private to " dir "/")
 	if (dir == "tests/unit" && file ~ /^tests\/unit\//)
 		return
