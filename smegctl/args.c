@@ -57,8 +57,7 @@ static void guess_try(struct guess *g, const char *name, const char *typed)
 {
 	unsigned distance = text_distance(name, typed);
 
-	if (distance <= GUESS_DISTANCE_MAX && distance < strlen(name) &&
-	    (!g->name || distance < g->distance))
+	if (distance <= GUESS_DISTANCE_MAX && (!g->name || distance < g->distance))
 		*g = (struct guess){ .name = name, .distance = distance };
 }
 

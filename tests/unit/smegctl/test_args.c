@@ -244,6 +244,8 @@ static void test_a_token_is_read_from_where_it_is(void **state)
 		{ "join", "", NULL },
 		{ "join -", "nothing of the kind\n", NULL },
 		{ "join notatoken", NULL, NULL },
+		{ "join -", NULL, NULL },
+		{ "join", "from smeg1_old: smeg1_new\n", "smeg1_new" },
 	};
 
 	(void)state;
