@@ -23,9 +23,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define JOIN_BUSY_MS                                                                             \
-	400             /* pause before a busy introducer is asked again; half to one and a half \
-	                 */
+#define JOIN_BUSY_MS 400 /* before a busy introducer is asked again; half to one and a half */
+#define JOIN_ANSWER_MS (RELAY_TIMEOUT_MS + 2 * MS_PER_SECOND) /* to a redemption */
 #define JOIN_ASK_MS 300 /* between two questions for digests while fetching and comparing */
 
 /* --- failure -------------------------------------------------------------------------------- */
@@ -49,6 +48,22 @@ static void give_up(struct step *st, struct mesh *m, int err, const struct diag 
 	command_fail(st, m->joining->request, err, diag);
 	m->state = m->last_counter ? MESH_LEFT : MESH_PREPARING;
 	m->is_ending = true;
+	drop_joining(st, m);
+}
+
+/* The mesh ends while it is being joined: whoever asked for that gets an answer too. */
+void join_left(struct step *st, struct mesh *m)
+{
+	const struct entry *self = mesh_self_entry(m);
+	bool expelled = self && self->standing == STANDING_EXPELLED;
+	struct diag diag;
+
+	if (!m->joining)
+		return;
+	diag_set(&diag, expelled ? ERR_EXPELLED : ERR_NO_MESH,
+	         expelled ? "this host is expelled from \"%s\"" : "\"%s\" was left meanwhile",
+	         m->name);
+	command_fail(st, m->joining->request, expelled ? ERR_EXPELLED : ERR_NO_MESH, &diag);
 	drop_joining(st, m);
 }
 
@@ -451,14 +466,24 @@ static void words_of_failure(struct joining *j, const char *where, int err)
 	}
 }
 
+/* Who was dialled may answer later: nobody listens any more. */
+static void let_go(struct step *st, struct joining *j)
+{
+	struct session *s = session_by_id(st->n, j->session);
+
+	if (s && !s->is_closing)
+		step_close(st, s);
+	j->dial = 0;
+	j->session = 0;
+}
+
 /* This place did not help: on to the next, or that was it. */
 static void bootstrap_failed(struct step *st, struct mesh *m, int err)
 {
 	struct joining *j = m->joining;
 	char text[ENDPOINT_TEXT_BYTES];
 
-	j->dial = 0;
-	j->session = 0;
+	let_go(st, j);
 	if (err == ERR_BUSY) {
 		/* Many join at once: everybody gets a turn before the deadline. */
 		j->step = JOIN_WAITING;
@@ -569,19 +594,16 @@ void join_redeemed(struct step *st, struct session *s, const struct msg *msg)
 	if (!j || j->session != s->id || msg->u.redeemed.request != j->redeem_request)
 		return;
 	if (msg->u.redeemed.err) {
-		step_close(st, s);
 		bootstrap_failed(st, m, msg->u.redeemed.err);
 		return;
 	}
 	for (size_t i = 0; i < msg->u.redeemed.count; i++)
 		mesh_offer(st, m, msg->u.redeemed.stmts[i], s->id);
 	self = mesh_self_entry(m);
-	if (self && self->admission) {
+	if (self && self->admission)
 		admitted(st, m, s);
-	} else {
-		step_close(st, s);
+	else
 		bootstrap_failed(st, m, ERR_NO_ANSWER);
-	}
 }
 
 /* --- join: fetching and comparing ------------------------------------------------------------ */
@@ -680,25 +702,51 @@ static void tick_member(struct step *st, struct mesh *m)
 		dial_random(st, m);
 }
 
-void join_tick(struct step *st, struct mesh *m)
+static void out_of_time(struct step *st, struct mesh *m)
 {
 	struct joining *j = m->joining;
 	struct diag diag = { "", "" };
 
+	if (m->state == MESH_PREPARING) {
+		diag_set(&diag, ERR_TIMED_OUT, "the interface %s could not be made ready in time",
+		         m->tunnel.name);
+		give_up(st, m, ERR_TIMED_OUT, &diag);
+		return;
+	}
+	if (m->state == MESH_ADMITTING) {
+		j->bootstrap = j->token.bootstraps_count - 1; /* no more of them */
+		bootstrap_failed(st, m, ERR_TIMED_OUT);
+		return;
+	}
+	diag_set(&diag, ERR_TIMED_OUT,
+	         "this host is admitted to \"%s\", but could not fetch its members yet; it goes on "
+	         "trying",
+	         m->name);
+	diag_hint(&diag, "smegctl status %s", m->name);
+	command_fail(st, j->request, ERR_TIMED_OUT, &diag);
+	drop_joining(st, m);
+}
+
+/* When the place that is being tried has had its time. */
+static int64_t step_deadline(const struct joining *j)
+{
+	if (j->step == JOIN_DIALLING)
+		return j->step_since_ms + DIAL_TIMEOUT_MS;
+	if (j->step == JOIN_REDEEMING)
+		return j->step_since_ms + JOIN_ANSWER_MS;
+	return TIME_NEVER;
+}
+
+void join_tick(struct step *st, struct mesh *m)
+{
+	struct joining *j = m->joining;
+
 	if (!j)
 		return;
 	if (st->now.mono_ms >= j->deadline_ms) {
-		if (m->state != MESH_ACTIVE) {
-			bootstrap_failed(st, m, ERR_TIMED_OUT);
-			return;
-		}
-		diag_set(&diag, ERR_TIMED_OUT,
-		         "this host is admitted to \"%s\", but could not fetch its members yet; it "
-		         "goes on trying",
-		         m->name);
-		diag_hint(&diag, "smegctl status %s", m->name);
-		command_fail(st, j->request, ERR_TIMED_OUT, &diag);
-		drop_joining(st, m);
+		out_of_time(st, m);
+	} else if (st->now.mono_ms >= step_deadline(j)) {
+		bootstrap_failed(st, m, ERR_TIMED_OUT);
 	} else if (j->step == JOIN_WAITING && st->now.mono_ms >= j->again_ms) {
 		dial_bootstrap(st, m);
 	} else if (j->step == JOIN_FETCHING || j->step == JOIN_COMPARING) {
@@ -709,6 +757,7 @@ void join_tick(struct step *st, struct mesh *m)
 int64_t join_deadline(const struct mesh *m)
 {
 	const struct joining *j = m->joining;
+	int64_t at;
 
 	if (!j)
 		return TIME_NEVER;
@@ -716,5 +765,6 @@ int64_t join_deadline(const struct mesh *m)
 		return MIN_OF(j->deadline_ms, j->again_ms);
 	if (j->step == JOIN_FETCHING || j->step == JOIN_COMPARING)
 		return MIN_OF(j->deadline_ms, j->asked_ms + JOIN_ASK_MS);
-	return j->deadline_ms;
+	at = step_deadline(j);
+	return MIN_OF(j->deadline_ms, at);
 }

@@ -200,6 +200,7 @@ void mesh_leave(struct step *st, struct mesh *m)
 	gossip_flush(st, m); /* before the sessions close behind it */
 	mesh_stop_sessions(st, m);
 	device_take_down(st, m);
+	join_left(st, m);
 	m->state = MESH_LEFT;
 	m->is_ending = true;
 	m->publish_ms = TIME_NEVER;

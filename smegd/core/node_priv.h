@@ -352,6 +352,7 @@ void join_session_up(struct step *st, struct session *s);
 void join_session_down(struct step *st, struct mesh *m, uint64_t session);
 void join_redeemed(struct step *st, struct session *s, const struct msg *msg);
 void join_digest(struct step *st, struct session *s);
+void join_left(struct step *st, struct mesh *m);
 void join_tick(struct step *st, struct mesh *m);
 int64_t join_deadline(const struct mesh *m);
 void redeem_message(struct step *st, struct session *s, const struct msg *msg);
