@@ -205,6 +205,8 @@ static void test_what_it_may_say_of_a_peer(void **state)
 		{ "allowed_ip=fd00::/129", ERR_MALFORMED },
 		{ "allowed_ip=fd00::", ERR_MALFORMED },
 		{ "allowed_ip=/8", ERR_MALFORMED },
+		{ "allowed_ip=0000:0000:0000:0000:0000:0000:0000:0000:0000/8", ERR_MALFORMED },
+		{ "allowed_ip=" KEY_1 KEY_1 KEY_1 "/8", ERR_MALFORMED },
 		{ "allowed_ip=fd00::/", ERR_MALFORMED },
 		{ "preshared_key=what is not ours is not looked at", 0 },
 	};

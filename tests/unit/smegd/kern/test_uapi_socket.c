@@ -136,10 +136,10 @@ static void test_nobody_is_told_from_nothing(void **state)
 
 	(void)state;
 	secret_add(&request, "get=1\n\n");
-	assert_true(uapi_is_alive(path));
-	assert_int_equal(uapi_wait_gone(path), -ETIMEDOUT);
 	/* This process listens, and it is no wireguard-go. */
 	assert_false(uapi_signal(path, "/usr/bin/wireguard-go"));
+	assert_true(uapi_is_alive(path));
+	assert_int_equal(uapi_wait_gone(path), -ETIMEDOUT);
 	close(listener);
 	assert_int_equal(uapi_ask(path, &request, &reply), -ECONNREFUSED);
 	assert_false(uapi_is_alive(path));

@@ -256,6 +256,25 @@ static void test_what_does_not_fit_is_malformed(void **state)
 	}
 }
 
+static void test_a_list_whose_items_do_not_fit_is_malformed(void **state)
+{
+	static const struct nlattr items[] = {
+		{ .nla_len = 8 }, { .nla_len = 200 }, { 0 }, { .nla_len = 3 }
+	};
+	struct nl_small b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(items); i++) {
+		struct nlmsghdr *m = nl_start(b.bytes, 0x20, 0, sizeof(struct genlmsghdr));
+		struct reading r;
+
+		mnl_attr_put(m, WGDEVICE_A_PEERS, sizeof(items[i]), &items[i]);
+		reading_init(&r, &heap);
+		assert_int_equal(wg_parse(m, &r.device, &r.collect), ERR_MALFORMED);
+		reading_fini(&r);
+	}
+}
+
 static void test_a_peer_that_comes_twice_is_malformed(void **state)
 {
 	struct key one = recorded_key(1);
@@ -305,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_every_truncation_is_survived),
 		cmocka_unit_test(test_the_family_has_its_number),
 		cmocka_unit_test(test_what_does_not_fit_is_malformed),
+		cmocka_unit_test(test_a_list_whose_items_do_not_fit_is_malformed),
 		cmocka_unit_test(test_a_peer_that_comes_twice_is_malformed),
 		cmocka_unit_test(test_allowed_ips_are_sorted_and_each_once),
 	};
