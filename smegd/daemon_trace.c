@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum log_level level_of(enum trace_kind kind)
+static enum log_level level_of(enum trace_kind kind, int err)
 {
 	switch (kind) {
 	case TRACE_MESH_CREATED:
@@ -21,6 +21,8 @@ static enum log_level level_of(enum trace_kind kind)
 	case TRACE_INVITE_USED:
 		return LOG_INFO;
 	case TRACE_REFUSED_STATEMENT:
+		/* A record overtakes its admission in every join; repair brings both. */
+		return err == ERR_NOT_ADMITTED ? LOG_DEBUG : LOG_WARNING;
 	case TRACE_CLOCK_OFF:
 	case TRACE_LOCATOR_CLASH:
 	case TRACE_REFUSED_JOIN:
@@ -41,7 +43,7 @@ void daemon_trace(const struct effect *trace)
 	enum trace_kind kind = trace->u.trace.kind;
 	struct log_line l;
 
-	log_begin(&l, level_of(kind), trace_name(kind), trace->u.trace.mesh,
+	log_begin(&l, level_of(kind, trace->u.trace.err), trace_name(kind), trace->u.trace.mesh,
 	          &trace->u.trace.member);
 	log_error(&l, trace->u.trace.err);
 	if (trace->u.trace.number)
