@@ -54,11 +54,21 @@ static bool remember(struct node *n, const struct hello *h)
 static bool knows_invite(const struct mesh *m, const struct hello *h, struct invite *invite)
 {
 	struct key box;
+	int proof;
 
-	return invite_parse(h->invite, &m->mesh_public, invite) == 0 &&
-	       set_honours_invites_of(m->set, &invite->limits.issuer) &&
-	       key_to_box(&h->joiner, &box) == 0 && key_equal(&box, &h->peer) &&
-	       invite_check_proof(invite, &h->joiner, &m->mesh_public, &h->proof) == 0;
+	if (invite_parse(h->invite, &m->mesh_public, invite) ||
+	    !set_honours_invites_of(m->set, &invite->limits.issuer) ||
+	    key_to_box(&h->joiner, &box) || !key_equal(&box, &h->peer))
+		return false;
+	proof = invite_check_proof(invite, &h->joiner, &m->mesh_public, &h->proof);
+	return proof == 0 || proof == ERR_NOT_AUTHORISED; /* made for another: is told so */
+}
+
+static bool is_expelled(const struct mesh *m, const struct key *member)
+{
+	const struct entry *e = set_find(m->set, member);
+
+	return e && e->standing == STANDING_EXPELLED;
 }
 
 static int check_invite(const struct invite *invite, const struct key *joiner, struct instant now)
@@ -101,9 +111,9 @@ enum admit node_admit(struct node *n, const struct hello *hello, struct instant 
 	*ret_err = 0;
 	if (!m || m->state != MESH_ACTIVE || is_replay(n, hello))
 		return ADMIT_SILENT;
-	e = set_find(m->set, &hello->peer);
-	if (e && e->standing == STANDING_EXPELLED)
+	if (is_expelled(m, &hello->peer))
 		return ADMIT_SILENT;
+	e = set_find(m->set, &hello->peer);
 	if (hello->has_invite)
 		verdict = admit_joiner(m, hello, now, ret_err);
 	else
@@ -285,6 +295,35 @@ static int relay(struct step *st,
 	return 0;
 }
 
+/*
+ * Whoever asks may be hostile, a member too: what is signed by somebody whose invites do not count
+ * must not pass, or every member could admit whom it likes.
+ */
+static int check_redeem(const struct session *s,
+                        const struct msg *msg,
+                        struct instant now,
+                        struct invite *invite,
+                        struct key *member)
+{
+	const struct key *joiner = &msg->u.redeem.joiner;
+	const struct mesh *m = s->mesh;
+	int err;
+
+	if (s->as_joiner && !key_equal(joiner, &s->joiner))
+		return ERR_NOT_AUTHORISED;
+	err = invite_parse(msg->u.redeem.invite, &m->mesh_public, invite);
+	if (err)
+		return err;
+	if (!set_honours_invites_of(m->set, &invite->limits.issuer))
+		return ERR_NOT_AUTHORISED;
+	err = invite_check_proof(invite, joiner, &m->mesh_public, &msg->u.redeem.proof);
+	if (!err)
+		err = key_to_box(joiner, member);
+	if (!err && is_expelled(m, member))
+		err = ERR_EXPELLED;
+	return err ? err : check_invite(invite, joiner, now);
+}
+
 void redeem_message(struct step *st, struct session *s, const struct msg *msg)
 {
 	const struct key *joiner = &msg->u.redeem.joiner;
@@ -293,18 +332,8 @@ void redeem_message(struct step *st, struct session *s, const struct msg *msg)
 	struct invite invite;
 	struct key member;
 	bool ours;
-	int err;
+	int err = check_redeem(s, msg, st->now, &invite, &member);
 
-	if (s->as_joiner && !key_equal(joiner, &s->joiner))
-		err = ERR_NOT_AUTHORISED;
-	else
-		err = invite_parse(msg->u.redeem.invite, &m->mesh_public, &invite);
-	if (!err)
-		err = invite_check_proof(&invite, joiner, &m->mesh_public, &msg->u.redeem.proof);
-	if (!err)
-		err = key_to_box(joiner, &member);
-	if (!err)
-		err = check_invite(&invite, joiner, st->now);
 	if (err) {
 		answer_err(st, s, request, err);
 		return;
@@ -316,7 +345,9 @@ void redeem_message(struct step *st, struct session *s, const struct msg *msg)
 	ours = key_equal(&invite.limits.issuer, &m->self.sign_public) ||
 	       (!invite.limits.uses && set_is_administrator(m->set, &m->self.sign_public));
 	err = ours ? admit(st, m, &invite, joiner) : relay(st, s, msg, &invite);
-	if (err)
+	if (err == -ENOMEM)
+		step_fail(st, err);
+	else if (err)
 		answer_err(st, s, request, err);
 	else if (ours)
 		answer_admission(st, s, request, &member);
