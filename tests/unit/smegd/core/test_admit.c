@@ -175,6 +175,7 @@ static const struct {
 	{ "stranger", stranger, ADMIT_SILENT, 0 },
 	{ "member", member, ADMIT_MEMBER, 0 },
 	{ "member, of a mesh we are not in", member_of_other_mesh, ADMIT_SILENT, 0 },
+	{ "joiner, clock behind", clock_behind, ADMIT_TELL, ERR_CLOCK_OFF },
 	{ "joiner", nothing, ADMIT_JOINER, 0 },
 	{ "joiner, expired", expired, ADMIT_TELL, ERR_EXPIRED },
 	{ "joiner, invite of another mesh", other_mesh, ADMIT_SILENT, 0 },
@@ -186,7 +187,6 @@ static const struct {
 	{ "joiner is not who speaks", joiner_is_not_peer, ADMIT_SILENT, 0 },
 	{ "joiner is no key", joiner_is_no_key, ADMIT_SILENT, 0 },
 	{ "joiner, clock ahead", clock_ahead, ADMIT_TELL, ERR_CLOCK_OFF },
-	{ "joiner, clock behind", clock_behind, ADMIT_TELL, ERR_CLOCK_OFF },
 	{ "joiner, clock just right", clock_just_so, ADMIT_JOINER, 0 },
 };
 
