@@ -24,7 +24,7 @@ static int run(struct call *c)
 	fprintf(c->out, "%s is up on this host.\n\n", m->name);
 	print_fact(c, "mesh", m->id);
 	print_fact(c, "address", m->address);
-	print_fact(c, "device", m->device);
+	print_fact(c, "device", m->device[0] ? m->device : "none");
 	if (reply.token[0])
 		print_join_line(c, &reply);
 	return 0;

@@ -96,7 +96,7 @@ static void print_result(struct call *c, const struct reply *r)
 	fprintf(c->out, "This host is in %s.\n\n", m->name);
 	print_fact(c, "mesh", m->id);
 	print_fact(c, "address", m->address);
-	print_fact(c, "device", m->device);
+	print_fact(c, "device", m->device[0] ? m->device : "none");
 	print_fact(c, "members", text_make(c, "%" PRIu32, m->members_count));
 	fflush(c->out);
 	fprintf(c->talk, "\nSee who is there: smegctl list %s\n", m->name);

@@ -30,7 +30,8 @@ static void fill_row(struct call *c, struct cell *row, const struct member_info 
 
 	row[COL_NAME] = (struct cell){ member_name(c, m), m->is_self ? TINT_BOLD : TINT_NONE };
 	row[COL_ADDRESS].text = m->address;
-	row[COL_ROLE].text = m->role;
+	row[COL_ROLE].text =
+		m->is_administrator ? text_make(c, "%s, administrator", m->role) : m->role;
 	row[COL_STATE] = member_state(c, m, now_ms);
 	row[COL_ENDPOINT].text = m->endpoint;
 	if (m->handshake_ms > 0) {

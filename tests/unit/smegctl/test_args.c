@@ -380,6 +380,39 @@ static void test_the_table_is_sound(void **state)
 	}
 }
 
+static void assert_named(const char *manual,
+                         const char *before,
+                         const char *name,
+                         const char *after)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s%s%s", before, name, after);
+	if (!strstr(manual, text))
+		fail_msg("docs/smegctl.1.scd does not name %s", text);
+}
+
+/* The manual is written by hand; that it is whole is checked here. */
+static void test_the_manual_names_everything(void **state)
+{
+	static char manual[32768];
+	FILE *f = fopen("docs/smegctl.1.scd", "re");
+
+	(void)state;
+	assert_non_null(f);
+	assert_true(fread(manual, 1, sizeof(manual) - 1, f) < sizeof(manual) - 1);
+	fclose(f);
+	for (size_t i = 0; i < global_options_count; i++)
+		assert_named(manual, "*--", global_options[i].name, "*");
+	for (const struct command *const *c = commands; *c; c++) {
+		assert_named(manual, "\n*", (*c)->name, "*");
+		for (const char *const *a = (*c)->aliases; a && *a; a++)
+			assert_named(manual, "*", *a, "*");
+		for (size_t i = 0; i < (*c)->options_count; i++)
+			assert_named(manual, "*--", (*c)->options[i].name, "*");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_errors_are_printable),
 		cmocka_unit_test(test_no_command_shows_all_commands),
 		cmocka_unit_test(test_the_table_is_sound),
+		cmocka_unit_test(test_the_manual_names_everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
