@@ -1,6 +1,10 @@
 /*
  * What a node can ask for.  Effects are carried out in order: a durable FX_PERSIST is on the disk
  * before any later FX_SEND, FX_DIAL or FX_REPLY leaves.
+ *
+ * All FX_PERSIST up to that effect, or to the end of the step, are one transaction, also those that
+ * need not be durable: a crash finds all of them or none.  Committing each by itself would leave
+ * half-made meshes, and uses of invites that admitted nobody.
  */
 #ifndef SMEG_SMEGD_CORE_EFFECT_H
 #define SMEG_SMEGD_CORE_EFFECT_H
@@ -11,7 +15,7 @@
 #include "smegd/core/row.h"
 
 enum effect_kind {
-	FX_PERSIST = 1, /* put or delete a row; durable: commit before going on */
+	FX_PERSIST = 1, /* put or delete a row; durable: as told above */
 	FX_SEND,
 	FX_DIAL,
 	FX_CLOSE,          /* a session */
