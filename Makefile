@@ -303,7 +303,8 @@ lint-table:
 	@:$(info pure $(PURE))$(info libs $(LIBS))$(info protos $(foreach d,$(LIBS),$(GEN.$(d):=.proto)))
 
 bench: $(BENCH) $(BIN) $(TOOLS) $(SIM)  ## the figures we publish, as tables
-	$(Q)set -e; for b in $(BENCH); do echo "# $${b##*/}"; $$b; done
+	$(Q)set -e; for b in $(filter $(ONLY),$(BENCH) $(wildcard tests/bench/*.sh)); do \
+	  echo "# $${b##*/}"; $$b; done
 
 coverage:                  ## lines that the unit tests reach, by file
 	$(submake) VARIANT=cov unit || :
