@@ -96,7 +96,7 @@ static struct mesh *only_mesh(const struct node *n, size_t *ret_count)
 
 	*ret_count = 0;
 	mesh_for_each(m, n) {
-		if (m->state == MESH_LEFT)
+		if (mesh_is_over(m))
 			continue;
 		only = m;
 		++*ret_count;
@@ -164,7 +164,10 @@ static void run_leave(struct step *st, const struct command *c)
 		stmt_unref(st->n->mem, remove);
 	}
 	step_trace(st, TRACE_MESH_LEFT, m, NULL, 0);
-	mesh_leave(st, m);
+	if (m->sessions_count || !set_group_count(m->set))
+		mesh_leave(st, m);
+	else
+		mesh_leave_later(st, m);
 	command_done(st, c->request, r);
 }
 

@@ -20,7 +20,7 @@
 
 static bool has_device(const struct step *st, const struct mesh *m)
 {
-	return !st->n->options.no_devices && m->state != MESH_LEFT;
+	return !st->n->options.no_devices && !mesh_is_over(m);
 }
 
 void device_tick(struct step *st, struct mesh *m)

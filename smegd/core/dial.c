@@ -264,7 +264,7 @@ void dial_session_up(struct step *st, const struct session_up *up)
 		return;
 	}
 	is_ours = m->joining && up->dial && m->joining->dial == up->dial;
-	if (m->state != MESH_ACTIVE && !is_ours) {
+	if (m->state != MESH_ACTIVE && m->state != MESH_LEAVING && !is_ours) {
 		refuse(st, up->session);
 		return;
 	}

@@ -286,7 +286,10 @@ static void on_digest(struct step *st, struct session *s, const struct msg *msg)
 		if (!s->is_equal)
 			send_summary(st, s);
 	}
-	join_digest(st, s);
+	if (s->is_equal && s->mesh->state == MESH_LEAVING)
+		mesh_leave(st, s->mesh); /* somebody knows now */
+	else
+		join_digest(st, s);
 }
 
 static void on_entries(struct step *st, struct session *s, const struct msg *msg)

@@ -106,7 +106,7 @@ static uint16_t free_wg_port(const struct node *n)
 		struct mesh *m;
 
 		mesh_for_each(m, n)
-			taken |= m->wg_port == port && m->state != MESH_LEFT;
+			taken |= m->wg_port == port && !mesh_is_over(m);
 		if (!taken)
 			return port;
 	}
@@ -144,6 +144,11 @@ static struct mesh *prepare(struct step *st,
 
 	mesh_id_of(mesh_public, id);
 	m = mesh_by_id(st->n, id);
+	if (m && m->state == MESH_LEAVING) {
+		mesh_leave(st, m);
+		dial_sweep(st);
+		mesh_sweep(st);
+	}
 	if (!m) {
 		if (!node_prepare_key(st))
 			return NULL;
@@ -357,7 +362,7 @@ static int check_join(struct step *st,
 		diag_hint(diag, "smegctl status %s", m->name);
 		return ERR_IS_MEMBER;
 	}
-	if (m && m->state != MESH_LEFT)
+	if (m && !mesh_is_over(m))
 		return diag_set(diag, ERR_BUSY, "a join of that mesh is under way");
 	err = check_limits(st, c, t, diag);
 	if (!err)

@@ -30,10 +30,14 @@ struct mesh *mesh_by_name(const struct node *n, const char *name)
 	struct mesh *m;
 
 	mesh_for_each(m, n)
-		if (m->state != MESH_LEFT &&
-		    (strcmp(m->name, name) == 0 || strcmp(m->id, name) == 0))
+		if (!mesh_is_over(m) && (strcmp(m->name, name) == 0 || strcmp(m->id, name) == 0))
 			return m;
 	return NULL;
+}
+
+bool mesh_is_over(const struct mesh *m)
+{
+	return m->state == MESH_LEFT || m->state == MESH_LEAVING;
 }
 
 bool mesh_is_running(const struct mesh *m)
@@ -205,6 +209,23 @@ void mesh_leave(struct step *st, struct mesh *m)
 	m->is_ending = true;
 	m->publish_ms = TIME_NEVER;
 	rows_put_mesh(st, m);
+}
+
+/* Nobody can be told now: the remove waits for the first member that is met, and then we go. */
+void mesh_leave_later(struct step *st, struct mesh *m)
+{
+	device_take_down(st, m);
+	join_left(st, m);
+	m->state = MESH_LEAVING;
+	m->publish_ms = TIME_NEVER;
+	gossip_start(st, m);
+	rows_put_mesh(st, m);
+}
+
+void mesh_resume(struct step *st, struct mesh *m)
+{
+	make_peers(st, m);
+	gossip_start(st, m);
 }
 
 static int delete_row(void *ctx, const struct stmt *stmt)

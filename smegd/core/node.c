@@ -74,6 +74,8 @@ static void start(struct step *st)
 	mesh_for_each(m, st->n)
 		if (m->state == MESH_ACTIVE)
 			mesh_start(st, m);
+		else if (m->state == MESH_LEAVING)
+			mesh_resume(st, m);
 }
 
 static void age(struct step *st, struct mesh *m);
@@ -89,6 +91,9 @@ static void tick(struct step *st)
 			own_tick(st, m);
 			redeem_tick(st, m);
 			age(st, m);
+		} else if (m->state == MESH_LEAVING) {
+			dial_tick(st, m);
+			gossip_tick(st, m);
 		}
 		join_tick(st, m);
 	}
@@ -141,7 +146,7 @@ static void message(struct step *st, const struct event *ev)
 	s->heard_ms = st->now.mono_ms;
 	if (msg->kind == MSG_BYE)
 		s->said_bye = true;
-	else if (msg->kind == MSG_REDEEM && !(s->as_joiner && s->dialled))
+	else if (msg->kind == MSG_REDEEM && mesh_is_running(s->mesh))
 		redeem_message(st, s, msg);
 	else if (msg->kind == MSG_REDEEMED)
 		redeemed_message(st, s, msg);
@@ -279,10 +284,10 @@ static int64_t mesh_deadline(const struct mesh *m)
 	const struct node *n = m->owner;
 	int64_t at = join_deadline(m);
 
-	if (!n->options.no_devices && m->state != MESH_LEFT && !m->tunnel.is_reading &&
+	if (!n->options.no_devices && !mesh_is_over(m) && !m->tunnel.is_reading &&
 	    !m->tunnel.is_applying)
 		at = MIN_OF(at, m->tunnel.read_ms);
-	if (m->state != MESH_ACTIVE)
+	if (m->state != MESH_ACTIVE && m->state != MESH_LEAVING)
 		return at;
 	at = MIN_OF(at, m->maintain_ms);
 	at = MIN_OF(at, m->repair_ms);
@@ -316,7 +321,8 @@ size_t node_identities(const struct node *n, struct identity *out, size_t cap)
 	mesh_for_each(m, n) {
 		struct identity *i = &out[count];
 
-		if (count == cap || (m->state != MESH_ACTIVE && m->state != MESH_ADMITTING))
+		if (count == cap || (m->state != MESH_ACTIVE && m->state != MESH_ADMITTING &&
+		                     m->state != MESH_LEAVING))
 			continue;
 		memset(i, 0, sizeof(*i));
 		memcpy(i->mesh, m->id, sizeof(i->mesh));

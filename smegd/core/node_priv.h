@@ -122,7 +122,8 @@ enum mesh_state {
 	MESH_PREPARING, /* create or join: the device is being made; nothing stored yet */
 	MESH_ADMITTING, /* join: looking for somebody who admits us */
 	MESH_ACTIVE,
-	MESH_LEFT, /* kept for its key and counter only */
+	MESH_LEFT,    /* kept for its key and counter only */
+	MESH_LEAVING, /* left while nobody could be told: all that is left to do */
 	MESH__COUNT
 };
 
@@ -295,11 +296,14 @@ struct mesh *mesh_new(struct step *st, const struct key *mesh_public, const char
 void mesh_free(struct mesh *m);
 struct mesh *mesh_by_id(const struct node *n, const char *id);
 struct mesh *mesh_by_name(const struct node *n, const char *name); /* name or id; not LEFT ones */
-bool mesh_is_running(const struct mesh *m);                        /* ACTIVE */
-void mesh_start(struct step *st, struct mesh *m);                  /* becomes ACTIVE */
+bool mesh_is_over(const struct mesh *m);          /* LEFT or LEAVING: nothing that people see */
+bool mesh_is_running(const struct mesh *m);       /* ACTIVE */
+void mesh_start(struct step *st, struct mesh *m); /* becomes ACTIVE */
 void mesh_stop_sessions(struct step *st, struct mesh *m);
-void mesh_leave(struct step *st, struct mesh *m); /* ends here: sessions, device, state */
-void mesh_sweep(struct step *st);                 /* at the end of a step: what is_ending */
+void mesh_leave_later(struct step *st, struct mesh *m); /* becomes LEAVING */
+void mesh_resume(struct step *st, struct mesh *m);      /* LEAVING, after a start */
+void mesh_leave(struct step *st, struct mesh *m);       /* ends here: sessions, device, state */
+void mesh_sweep(struct step *st);                       /* at the end of a step: what is_ending */
 struct peer *mesh_peer(const struct mesh *m, const struct key *key);
 struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key);
 const struct entry *mesh_self_entry(const struct mesh *m);

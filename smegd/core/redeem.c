@@ -109,7 +109,9 @@ enum admit node_admit(struct node *n, const struct hello *hello, struct instant 
 	enum admit verdict;
 
 	*ret_err = 0;
-	if (!m || m->state != MESH_ACTIVE || is_replay(n, hello))
+	if (!m || is_replay(n, hello))
+		return ADMIT_SILENT;
+	if (m->state != MESH_ACTIVE && (m->state != MESH_LEAVING || hello->has_invite))
 		return ADMIT_SILENT;
 	if (is_expelled(m, &hello->peer))
 		return ADMIT_SILENT;

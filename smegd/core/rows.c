@@ -194,7 +194,7 @@ static int restore_mesh(struct step *st, const struct row *row)
 	state = read_u8(&r);
 	read_copy(&r, mesh_public.b, sizeof(mesh_public.b));
 	read_text(&r, name, sizeof(name));
-	if (r.err || (state != MESH_ACTIVE && state != MESH_LEFT))
+	if (r.err || (state != MESH_ACTIVE && state != MESH_LEFT && state != MESH_LEAVING))
 		return ERR_MALFORMED;
 	m = mesh_new(st, &mesh_public, name);
 	if (!m)

@@ -209,6 +209,26 @@ static void run_leave(struct world *w, struct model *m)
 	check_final(w, m);
 }
 
+/* Who leaves while it is cut off tells the others when it meets them again. */
+static void run_leave_alone(struct world *w, struct model *m)
+{
+	struct host *alone;
+
+	raise_mesh(w, m);
+	alone = w->hosts[1];
+	alone->side = 1;
+	world_run(w, w->now_us + MINUTE_US, NULL, NULL);
+	leave(w, m, 1);
+	host_crash(w, alone);
+	host_boot(w, alone);
+	world_run(w, w->now_us + MINUTE_US, NULL, NULL);
+	alone->side = 0;
+	settle(w, m, 2 * MINUTE_US, "left while cut off");
+	check_final(w, m);
+	leave(w, m, 2);
+	settle(w, m, MINUTE_US, "left while connected");
+}
+
 static void set_sides(struct world *w, unsigned sides)
 {
 	for (size_t i = 0; i < w->hosts_count; i++)
@@ -364,6 +384,7 @@ const struct scenario scenarios[] = {
 	{ "join", "all join at once with one token", 100, run_join },
 	{ "change", "ten changes, each must reach all", 100, run_change },
 	{ "leave", "one leaves and joins again with the same key", 20, run_leave },
+	{ "alone", "one leaves while it is cut off", 20, run_leave_alone },
 	{ "split", "ten minutes in halves; one joins, one leaves meanwhile", 100, run_split },
 	{ "crashes", "hosts are killed or lose power at random moments", 30, run_crashes },
 	{ "backup", "a disk comes back from a backup", 10, run_backup },

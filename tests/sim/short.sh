@@ -11,7 +11,7 @@ run() { "$sim" "$@" || { echo "FAIL: smegsim $*"; bad=1; }; }
 
 run --scenario join --nodes 12 --seed 1 --twice
 run --scenario join --nodes 100 --seed 1
-for s in change leave split crashes backup clocks pauses; do
+for s in change leave alone split crashes backup clocks pauses; do
 	run --scenario $s --nodes 24 --seed 2
 	run --scenario $s --nodes 16 --seed "$fresh"
 	run --scenario $s --nodes 16 --seed "$fresh" --loss 10 --delay-us 20000 --jitter-us 30000
