@@ -142,6 +142,11 @@ import_faults() {
 	planted imports smegd/core/$P.c "may not import smegd/kern/" <<<'#include "smegd/kern/x.h"'
 	planted imports smegd/kern/$P.c "may not import smegd/net/" <<<'#include "smegd/net/x.h"'
 	planted imports tests/unit/base/$P.c "may not import crdt/" <<<'#include "crdt/x.h"'
+	planted imports tests/unit/base/$P.c "may not import tests/unit/crdt/" \
+		<<<'#include "tests/unit/crdt/x.h"'
+	planted imports crdt/$P.c "may not import tests/unit/base/" <<<'#include "tests/unit/base/x.h"'
+	mkdir -p tests/unit/crdt
+	harmless imports tests/unit/crdt/$P.c <<<'#include "tests/unit/base/x.h"'
 	mkdir -p stray
 	planted imports stray/$P.c "stray.*belongs to nothing" <<<'int x;'
 	rmdir stray

@@ -6,7 +6,7 @@
 
 #include "api/client.h"
 #include "base/limits.h"
-#include "tests/unit/control_server.h"
+#include "tests/unit/api/control_server.h"
 #include "tests/unit/memtest.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include "smegctl/cmd.h"
-#include "tests/unit/control_server.h"
+#include "tests/unit/api/control_server.h"
 
 #include <string.h>
 

@@ -9,8 +9,8 @@
 #include "tests/unit/smegctl/run.h"
 
 #include "smegctl/print.h"
+#include "tests/unit/api/model/sample_mesh.h"
 #include "tests/unit/golden.h"
-#include "tests/unit/sample_mesh.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -7,9 +7,9 @@
 #include "api/model/layout.h"
 #include "api/model/picture.h"
 #include "api/model/utf8.h"
+#include "tests/unit/api/model/sample_mesh.h"
 #include "tests/unit/golden.h"
 #include "tests/unit/memtest.h"
-#include "tests/unit/sample_mesh.h"
 
 #include <ctype.h>
 #include <errno.h>

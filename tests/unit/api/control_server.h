@@ -2,8 +2,8 @@
  * The other end of the control socket, on a thread: reads one request and then does what its script
  * says.  For tests of what talks to smegd.
  */
-#ifndef SMEG_TESTS_UNIT_CONTROL_SERVER_H
-#define SMEG_TESTS_UNIT_CONTROL_SERVER_H
+#ifndef SMEG_TESTS_UNIT_API_CONTROL_SERVER_H
+#define SMEG_TESTS_UNIT_API_CONTROL_SERVER_H
 
 #include "tests/unit/unit.h"
 

@@ -1,8 +1,8 @@
 /*
  * Meshes to show: the same every time, with something of every kind in them.
  */
-#ifndef SMEG_TESTS_UNIT_SAMPLE_MESH_H
-#define SMEG_TESTS_UNIT_SAMPLE_MESH_H
+#ifndef SMEG_TESTS_UNIT_API_MODEL_SAMPLE_MESH_H
+#define SMEG_TESTS_UNIT_API_MODEL_SAMPLE_MESH_H
 
 #include "tests/unit/unit.h"
 
