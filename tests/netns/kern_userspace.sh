@@ -58,6 +58,16 @@ reads a "key $key_b"
 wait_until 3 gone "$old" || fail 'the old one lives'
 reads a "key $key_b"
 
+say '- one that is still dying is waited for'
+old=$(wireguard_of a)
+kill -STOP "$old"
+here a ip link del smegx
+reads a 'exists no'
+(sleep 0.5; kill -CONT "$old") &
+apply a link-add "key $key_a" up
+reads a "key $key_a"
+wait_until 3 gone "$old" || fail 'the old one lives'
+
 say '- one that was started by hand is adopted, and removed'
 host_exec b "$probe_program" -b userspace smegy read | grep -q 'exists no' || fail 'smegy is there'
 host_exec b wireguard-go smegy >/dev/null 2>&1
