@@ -12,6 +12,16 @@
 #include <time.h>
 #include <unistd.h>
 
+/*
+ * The thread sanitizer calls this before main(); TSAN_OPTIONS comes after it.  Tests run in the
+ * root of the tree.
+ */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "suppressions=tests/tsan.supp";
+}
+
 void rig_init(struct rig *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -33,7 +43,9 @@ void rig_wake(void *rig)
 	uint64_t one = 1;
 
 	atomic_fetch_add(&r->wakes, 1);
-	if (!pthread_equal(r->loop, pthread_self()))
+	if (pthread_equal(r->loop, pthread_self()))
+		atomic_fetch_add(&r->wakes_of_loop, 1);
+	else
 		atomic_fetch_add(&r->wakes_of_others, 1);
 	if (write(r->event_fd, &one, sizeof(one)) != sizeof(one))
 		abort();

@@ -21,7 +21,8 @@ struct rig {
 	int event_fd;
 	pthread_t loop;
 	atomic_uint wakes;
-	atomic_uint wakes_of_others; /* threads than the loop's */
+	atomic_uint wakes_of_loop;   /* by its own calls */
+	atomic_uint wakes_of_others; /* by nng's threads */
 };
 
 void rig_init(struct rig *r);

@@ -122,8 +122,16 @@ static void test_number_of_links_is_limited(void **state)
 	(void)state;
 	side_open(&s, 100000);
 	names_block();
-	for (unsigned i = 0; i < LIMIT_SESSIONS + LIMIT_HALF_OPEN + 256 + 3; i++)
+	for (unsigned i = 0; i < LIMIT_SESSIONS + LIMIT_HALF_OPEN + 256; i++)
 		side_dial(&s, "a.stuck", 4000);
+	side_expect_nothing(&s);
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned wakes = s.rig.wakes_of_loop;
+
+		side_dial(&s, "a.stuck", 4000);
+		/* Nothing happens at nng that would wake the loop. */
+		assert_int_equal(s.rig.wakes_of_loop, wakes + 1);
+	}
 	for (struct net_news news; net_next(s.net, &news); refused++) {
 		assert_int_equal(news.kind, NET_DOWN);
 		assert_int_equal(news.err, ERR_LIMIT);

@@ -382,7 +382,9 @@ static void test_overflow_is_exact(void **state)
 	side_send(&s, fits, LANE_CONTROL, chunk, 1);
 	uint64_t over = side_dial(&s, "127.0.0.1", port);
 	side_send(&s, over, LANE_BULK, chunk, sizeof(chunk) - 1);
+	unsigned wakes = s.rig.wakes_of_loop;
 	side_send(&s, over, LANE_CONTROL, chunk, 2);
+	assert_int_equal(s.rig.wakes_of_loop, wakes + 1);
 	assert_int_equal(side_expect(&s, NET_DOWN, over).err, ERR_LIMIT);
 	side_expect(&s, NET_CONNECTED, fits);
 	close(listener);
