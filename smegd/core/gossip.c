@@ -140,6 +140,16 @@ void gossip_flush(struct step *st, struct mesh *m)
 
 /* --- repair -------------------------------------------------------------------------------- */
 
+/* The key just below; `k` is not zero. */
+static struct key key_below(const struct key *k)
+{
+	struct key below = *k;
+
+	for (size_t i = sizeof(below.b); i-- > 0 && below.b[i]-- == 0;)
+		;
+	return below;
+}
+
 /* One page: entries from `e` on, until the page is full; returns where the next one begins. */
 static const struct entry *send_page(struct step *st,
                                      struct session *s,
@@ -157,8 +167,9 @@ static const struct entry *send_page(struct step *st,
 		memcpy(items[count].fingerprint, e->fingerprint, FINGERPRINT_BYTES);
 	}
 	msg.u.summary.from = *from;
+	/* Pages adjoin: what only the other side has may be between two entries of ours. */
 	if (e)
-		msg.u.summary.to = items[count - 1].member;
+		msg.u.summary.to = key_below(&e->member);
 	else
 		memset(&msg.u.summary.to, 0xff, sizeof(msg.u.summary.to));
 	set_mesh_fingerprint(s->mesh->set, msg.u.summary.mesh_fingerprint);
@@ -250,8 +261,10 @@ static void on_summary(struct step *st, struct session *s, const struct msg *msg
 		return;
 	set_mesh_fingerprint(s->mesh->set, mine);
 	want.u.want.mesh = memcmp(mine, msg->u.summary.mesh_fingerprint, FINGERPRINT_BYTES) != 0;
-	if (want.u.want.mesh && set_visit_member(s->mesh->set, NULL, add_stmt, c.teller))
+	if (want.u.want.mesh && set_visit_member(s->mesh->set, NULL, add_stmt, c.teller)) {
+		step_fail(st, -ENOMEM);
 		return;
+	}
 	compare_page(&c, msg);
 	teller_flush(c.teller);
 	want.u.want.members = c.want;
