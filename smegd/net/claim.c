@@ -22,7 +22,22 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOCK_WAIT_MS 1000
+#define LOCK_PAUSE_MS 5
+
+static void lock_patiently(int fd)
+{
+	static const struct timespec little = { .tv_nsec = LOCK_PAUSE_MS * 1000000 };
+
+	for (int waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_PAUSE_MS) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return;
+		nanosleep(&little, NULL);
+	}
+}
 
 static int lock_directory(const char *path, struct diag *diag)
 {
@@ -34,11 +49,11 @@ static int lock_directory(const char *path, struct diag *diag)
 	snprintf(copy, sizeof(copy), "%s", path);
 	dir = dirname(copy);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+	if (fd >= 0) {
+		lock_patiently(fd);
 		return fd;
+	}
 	err = -errno;
-	if (fd >= 0)
-		close(fd);
 	diag_set(diag, err, "cannot use the directory %s for the control socket: %s", dir,
 	         err_text(err));
 	if (err == -ENOENT)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,6 +166,21 @@ static void test_one_of_many_gets_the_path(void **state)
 	}
 }
 
+/* Who may read the directory can lock it; that keeps no daemon from starting. */
+static void test_lock_that_stays_is_passed_over(void **state)
+{
+	struct place p;
+
+	(void)state;
+	place_make(&p);
+	int fd = open(p.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	close(raw_unix(p.path, true));
+	assert_int_equal(place_try(&p, NULL), 0);
+	close(fd);
+	place_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_busy_daemon_is_alive),
 		cmocka_unit_test(test_unusable_paths_are_told),
 		cmocka_unit_test(test_one_of_many_gets_the_path),
+		cmocka_unit_test(test_lock_that_stays_is_passed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
