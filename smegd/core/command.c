@@ -409,7 +409,7 @@ static void run_set(struct step *st, const struct command *c)
 		command_result_mesh(r, m);
 }
 
-/* The key of the next create or join: made once, on disk before anybody sees it. */
+/* The key of the next join: made once, on disk before anybody sees it. */
 bool node_prepare_key(struct step *st)
 {
 	struct node *n = st->n;

@@ -150,12 +150,16 @@ static struct mesh *prepare(struct step *st,
 		mesh_sweep(st);
 	}
 	if (!m) {
-		if (!node_prepare_key(st))
+		if (c->kind == CMD_JOIN && !node_prepare_key(st))
 			return NULL;
 		m = mesh_new(st, mesh_public, name);
 		if (!m)
 			return NULL;
-		m->self = st->n->prepared;
+		/* The prepared key is kept for a join: an invite may have been made for it. */
+		if (c->kind == CMD_JOIN)
+			m->self = st->n->prepared;
+		else
+			keypair_generate(&m->self, &st->n->rng);
 	}
 	memcpy(m->name, name, strlen(name) + 1);
 	place_device(st->n->options.device_prefix, name, m->id, m->tunnel.name);
@@ -246,7 +250,7 @@ static int found(struct step *st, struct mesh *m)
 	return offer_signed(st, m, err, s);
 }
 
-/* The key is the mesh's from now on; the next create or join makes another. */
+/* The key is the mesh's from now on; the next join makes another. */
 static void spend_prepared(struct step *st, const struct mesh *m)
 {
 	struct node *n = st->n;
@@ -274,7 +278,6 @@ static void create_finish(struct step *st, struct mesh *m)
 		return;
 	m->state = MESH_ACTIVE;
 	rows_put_mesh(st, m);
-	spend_prepared(st, m);
 	err = found(st, m);
 	if (err) {
 		step_fail(st, err);
@@ -344,6 +347,18 @@ static int check_limits(struct step *st,
 	return 0;
 }
 
+/* A join under way with the prepared key; no two meshes may get the same. */
+static const struct mesh *prepared_user(const struct node *n)
+{
+	const struct mesh *m;
+
+	mesh_for_each(m, n)
+		if (m->joining && n->has_prepared &&
+		    key_equal(&m->self.box_public, &n->prepared.box_public))
+			return m;
+	return NULL;
+}
+
 static int check_join(struct step *st,
                       const struct command *c,
                       const struct token *t,
@@ -352,6 +367,7 @@ static int check_join(struct step *st,
 	const char *name = c->mesh[0] ? c->mesh : t->mesh_name;
 	char id[MESH_ID_BYTES];
 	const struct mesh *m;
+	const struct mesh *other;
 	int err;
 
 	mesh_id_of(&t->mesh_public, id);
@@ -364,6 +380,12 @@ static int check_join(struct step *st,
 	}
 	if (m && !mesh_is_over(m))
 		return diag_set(diag, ERR_BUSY, "a join of that mesh is under way");
+	other = m ? NULL : prepared_user(st->n);
+	if (other) {
+		diag_set(diag, ERR_BUSY, "this host is just joining \"%s\"", other->name);
+		diag_hint(diag, "when that is done, try again: smegctl status");
+		return ERR_BUSY;
+	}
 	err = check_limits(st, c, t, diag);
 	if (!err)
 		err = check_name(st, name, true, diag);

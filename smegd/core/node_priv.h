@@ -237,7 +237,7 @@ struct node {
 	bool seen_dirty;
 	int64_t last_mono_ms;
 	uint64_t next_dial;
-	bool has_prepared; /* the key for the next create or join */
+	bool has_prepared; /* the key for the next join */
 	bool prepared_stored;
 	struct keypair prepared;
 	struct own_address *addresses;

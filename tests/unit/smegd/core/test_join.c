@@ -393,6 +393,39 @@ static void test_a_join_that_hangs_while_fetching_can_be_left_and_repeated(void 
 	net_fini(&n);
 }
 
+/* Each mesh gets a key of its own, and there is one that is prepared. */
+static void test_one_join_at_a_time(void **state)
+{
+	struct loss loss = { 2, 0, MSG_REDEEM, 0 };
+	struct command c;
+	struct net n;
+	char *home;
+	char *shop;
+
+	(void)state;
+	net_init(&n, 3);
+	net_boot_all(&n);
+	home = keep(net_create(&n, 0, "home"));
+	shop = keep(net_create(&n, 1, "shop"));
+	n.filter = lose;
+	n.ctx = &loss;
+	c = net_join_command(home);
+	net_command(&n, 2, &c);
+	net_run(&n, MS_PER_SECOND);
+	assert_null(net_result(&n, 2, c.request));
+	assert_int_equal(join(&n, 2, shop), ERR_BUSY);
+	n.filter = NULL;
+	net_run(&n, MS_PER_MINUTE);
+	assert_non_null(net_result(&n, 2, c.request));
+	assert_int_equal(join(&n, 2, home), 0);
+	assert_int_equal(join(&n, 2, shop), 0);
+	assert_false(key_equal(&net_mesh(&n, 2, "home")->self.box_public,
+	                       &net_mesh(&n, 2, "shop")->self.box_public));
+	free(home);
+	free(shop);
+	net_fini(&n);
+}
+
 static void test_a_create_whose_device_never_answers_ends(void **state)
 {
 	struct command c = net_create_command("home");
@@ -552,6 +585,7 @@ int main(void)
 		cmocka_unit_test(test_an_introducer_that_is_silent_is_passed_over),
 		cmocka_unit_test(test_a_join_ends_in_time_whatever_happens),
 		cmocka_unit_test(test_a_join_that_hangs_while_fetching_can_be_left_and_repeated),
+		cmocka_unit_test(test_one_join_at_a_time),
 		cmocka_unit_test(test_a_create_whose_device_never_answers_ends),
 		cmocka_unit_test(test_who_joins_again_after_leaving_is_the_same_member),
 		cmocka_unit_test(test_meshes_of_one_host_do_not_mix),
