@@ -38,6 +38,7 @@ set -u
 
 hosts_count=0
 spawned=''
+lib_pid=$BASHPID # not $$: the test may be a subshell of something that goes on
 T=$(mktemp -d "${TMPDIR:-/tmp}/smegtest.XXXXXX") || exit 1
 mkdir "$T/.hosts"
 
@@ -84,7 +85,7 @@ host_cleanup() {
 lib_exit() {
 	local status=$?
 	trap '' HUP INT TERM
-	[ "$BASHPID" = "$$" ] || return
+	[ "$BASHPID" = "$lib_pid" ] || return
 	{ hosts_end; rm -rf "$T"; } 2>/dev/null
 	exit $status
 }
@@ -95,7 +96,7 @@ trap 'exit 143' TERM
 
 # The janitor; not a child of ours that a kill of the process group would end too.
 export -f ps_in hosts_end
-T=$T setsid bash -c 'tail --pid="$0" -f /dev/null; hosts_end; rm -rf "$T"' $$ \
+T=$T setsid bash -c 'tail --pid="$0" -f /dev/null; hosts_end; rm -rf "$T"' "$lib_pid" \
 	</dev/null >/dev/null 2>&1 &
 janitor=$!
 disown
