@@ -68,8 +68,9 @@ const struct conf_key conf_keys[] = {
 	  .help = "This host's name in meshes that it creates or joins; empty: its host name, if "
 		  "that is a DNS label." },
 	{ .name = "endpoints", .type = CONF_PLACES, AT(endpoints), .standard = "",
-	  .help = "Where others reach this host, as HOST or HOST:PORT, in meshes that it creates or "
-		  "joins; none: the addresses of its interfaces.  PORT is TCP; without it, ours." },
+	  .help = "Where others reach this host, as HOST or HOST:PORT, in meshes that it "
+		  "creates or joins; none: the addresses of its interfaces.  PORT is TCP; "
+		  "without it, ours." },
 	{ .name = "group", .type = CONF_USER, AT(group), .standard = "smegmesh", .is_live = true,
 	  .help = "Whose members may reach the control socket, and read.  Empty: only root." },
 	{ .name = "admins", .type = CONF_USERS, AT(admins), .standard = "", .is_live = true,
