@@ -113,9 +113,9 @@ static uint16_t free_wg_port(const struct node *n)
 	return n->options.wg_port;
 }
 
-static void take_settings(const struct node *n, struct mesh *m, const struct settings *s)
+/* What was given, and the daemon's defaults for the rest. */
+static void take_settings(const struct node *n, struct settings *to, const struct settings *s)
 {
-	struct settings *to = &m->settings;
 	const char *alias = s->has_alias ? s->alias : n->options.alias;
 
 	memset(to, 0, sizeof(*to));
@@ -130,6 +130,15 @@ static void take_settings(const struct node *n, struct mesh *m, const struct set
 		memcpy(to->places, n->options.places, sizeof(to->places));
 		to->places_count = n->options.places_count;
 	}
+}
+
+/* The defaults too: a mesh whose record cannot be signed must not come about. */
+static int check_settings(struct step *st, const struct command *c, struct diag *diag)
+{
+	struct settings all;
+
+	take_settings(st->n, &all, &c->settings);
+	return command_settings(&all, diag);
 }
 
 /* A mesh in PREPARING with its own key, port and settings; NULL: out of memory. */
@@ -165,7 +174,7 @@ static struct mesh *prepare(struct step *st,
 	place_device(st->n->options.device_prefix, name, m->id, m->tunnel.name);
 	m->wg_port = free_wg_port(st->n);
 	m->state = MESH_PREPARING;
-	take_settings(st->n, m, &c->settings);
+	take_settings(st->n, &m->settings, &c->settings);
 	j = mem_zalloc(st->n->mem, sizeof(*j));
 	if (!j) {
 		step_fail(st, -ENOMEM);
@@ -199,7 +208,7 @@ void create_begin(struct step *st, const struct command *c)
 	int err = check_name(st, c->mesh, false, &diag);
 
 	if (!err)
-		err = command_settings(&c->settings, &diag);
+		err = check_settings(st, c, &diag);
 	if (!err && !has_room(st))
 		err = diag_set(&diag, ERR_LIMIT,
 		               "this host is in %u meshes, which is as many as it can be",
@@ -390,7 +399,7 @@ static int check_join(struct step *st,
 	if (!err)
 		err = check_name(st, name, true, diag);
 	if (!err)
-		err = command_settings(&c->settings, diag);
+		err = check_settings(st, c, diag);
 	if (!err && !m && !has_room(st))
 		err = diag_set(diag, ERR_LIMIT, "this host is in as many meshes as it can be");
 	return err;
