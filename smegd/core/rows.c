@@ -124,6 +124,16 @@ static void read_text(struct reader *r, char *out, size_t cap)
 	read_copy(r, out, (size_t)count);
 }
 
+/* The first byte of every value.  None at all is damage, not another version. */
+static int read_version(struct reader *r, uint8_t known)
+{
+	uint8_t version = read_u8(r);
+
+	if (r->err)
+		return ERR_MALFORMED;
+	return version == known ? 0 : ERR_VERSION;
+}
+
 static uint64_t read_count(struct reader *r, uint64_t max)
 {
 	uint64_t count = read_varint(r);
@@ -180,6 +190,16 @@ static void read_keys(struct mesh *m, struct reader *r)
 	sodium_memzero(seed, sizeof(seed));
 }
 
+/* As strict as the commands by which such a mesh comes about; what is signed later must not fail.
+ */
+static bool is_sane(const struct mesh *m, const struct row *row)
+{
+	return strcmp(m->id, row->mesh) == 0 && name_is_label(m->name) &&
+	       (m->role == ROLE_PEER || m->role == ROLE_CLIENT) && m->life_ms == LIFE_MS &&
+	       (!m->has_mesh_pair || key_equal(&m->mesh_pair.sign_public, &m->mesh_public)) &&
+	       command_settings(&m->settings, NULL) == 0;
+}
+
 static int restore_mesh(struct step *st, const struct row *row)
 {
 	struct reader r;
@@ -187,10 +207,12 @@ static int restore_mesh(struct step *st, const struct row *row)
 	struct key mesh_public;
 	char name[LIMIT_NAME_BYTES + 1];
 	uint8_t state;
+	int err;
 
 	reader_init(&r, row->value);
-	if (read_u8(&r) != MESH_ROW_VERSION)
-		return ERR_VERSION;
+	err = read_version(&r, MESH_ROW_VERSION);
+	if (err)
+		return err;
 	state = read_u8(&r);
 	read_copy(&r, mesh_public.b, sizeof(mesh_public.b));
 	read_text(&r, name, sizeof(name));
@@ -206,7 +228,7 @@ static int restore_mesh(struct step *st, const struct row *row)
 	m->life_ms = (int64_t)read_u64(&r);
 	read_settings(&r, &m->settings);
 	read_bootstraps(st, m, &r);
-	if (reader_finish(&r) || strcmp(m->id, row->mesh) != 0)
+	if (reader_finish(&r) || !is_sane(m, row))
 		return ERR_MALFORMED;
 	return st->err;
 }
@@ -260,11 +282,19 @@ static int restore_stmt(struct step *st, struct mesh *m, const struct row *row)
 	if (err)
 		return err;
 	/* Older than life by now, or dated ahead of a clock that went back: not damage. */
-	if (offered.offer == OFFER_REFUSED &&
-	    (offered.err == ERR_MALFORMED || offered.err == ERR_TRUNCATED ||
-	     offered.err == ERR_VERSION || offered.err == ERR_BAD_KEY))
-		return offered.err;
-	return 0;
+	if (offered.offer != OFFER_REFUSED)
+		return 0;
+	switch (offered.err) {
+	case ERR_VERSION:
+		return ERR_VERSION;
+	case ERR_MALFORMED:
+	case ERR_TRUNCATED:
+	case ERR_TOO_BIG:
+	case ERR_BAD_KEY:
+		return ERR_MALFORMED;
+	default:
+		return 0;
+	}
 }
 
 /* --- small rows ---------------------------------------------------------------------------- */
@@ -320,17 +350,19 @@ static int restore_prepared(struct step *st, struct reader *r)
 		err = keypair_from_seed(&st->n->prepared, seed);
 	st->n->has_prepared = st->n->prepared_stored = !err;
 	sodium_memzero(seed, sizeof(seed));
-	return err;
+	return err ? ERR_MALFORMED : 0;
 }
 
 static int restore_counter(struct step *st, struct mesh *m, const struct row *row)
 {
 	struct reader r;
+	int err;
 	uint64_t value;
 
 	reader_init(&r, row->value);
-	if (read_u8(&r) != SMALL_ROW_VERSION)
-		return ERR_VERSION;
+	err = read_version(&r, SMALL_ROW_VERSION);
+	if (err)
+		return err;
 	if (!row->mesh[0] && bytes_equal(row->key, name_bytes(key_prepared)))
 		return restore_prepared(st, &r);
 	if (!m)
@@ -369,10 +401,12 @@ static int restore_issued(struct step *st, struct mesh *m, const struct row *row
 {
 	struct issued *i;
 	struct reader r;
+	int err;
 
 	reader_init(&r, row->value);
-	if (read_u8(&r) != SMALL_ROW_VERSION)
-		return ERR_VERSION;
+	err = read_version(&r, SMALL_ROW_VERSION);
+	if (err)
+		return err;
 	if (row->key.count != INVITE_ID_BYTES)
 		return ERR_MALFORMED;
 	i = mem_zalloc(st->n->mem, sizeof(*i));
@@ -407,10 +441,12 @@ static int restore_seen(struct step *st, const struct row *row)
 {
 	struct seen *seen;
 	struct reader r;
+	int err;
 
 	reader_init(&r, row->value);
-	if (read_u8(&r) != SMALL_ROW_VERSION)
-		return ERR_VERSION;
+	err = read_version(&r, SMALL_ROW_VERSION);
+	if (err)
+		return err;
 	if (row->key.count != KEY_BYTES || map_find(&st->n->seen, row->key.at))
 		return ERR_MALFORMED;
 	seen = mem_zalloc(st->n->mem, sizeof(*seen));
@@ -419,7 +455,7 @@ static int restore_seen(struct step *st, const struct row *row)
 	memcpy(seen->key.b, row->key.at, KEY_BYTES);
 	seen->timestamp_ms = read_u64(&r);
 	map_insert(&st->n->seen, &seen->node, seen->key.b);
-	return reader_finish(&r);
+	return reader_finish(&r) ? ERR_MALFORMED : 0;
 }
 
 int rows_restore(struct step *st, const struct row *row)
