@@ -105,6 +105,23 @@ static void test_a_token_admits_as_many_as_it_says(void **state)
 	net_fini(&n);
 }
 
+static void test_an_issuer_that_restarts_remembers_what_is_used(void **state)
+{
+	struct net n;
+	char *token;
+
+	(void)state;
+	net_init(&n, 3);
+	net_boot_all(&n);
+	token = keep(net_create(&n, 0, "home"));
+	net_join(&n, 1, token);
+	net_crash(&n, 0);
+	net_boot(&n, 0);
+	assert_int_equal(join(&n, 2, token), ERR_USED_UP);
+	free(token);
+	net_fini(&n);
+}
+
 static void test_tokens_that_cannot_work_are_refused_before_anything_is_done(void **state)
 {
 	struct command client = net_invite_command("home", 1);
@@ -575,6 +592,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_join_goes_step_by_step),
 		cmocka_unit_test(test_a_token_admits_as_many_as_it_says),
+		cmocka_unit_test(test_an_issuer_that_restarts_remembers_what_is_used),
 		cmocka_unit_test(test_tokens_that_cannot_work_are_refused_before_anything_is_done),
 		cmocka_unit_test(test_a_clock_that_is_off_is_told),
 		cmocka_unit_test(test_an_introducer_passes_a_redemption_on),

@@ -287,6 +287,25 @@ static void test_settings_that_do_not_fit_into_a_record_are_refused(void **state
 	net_fini(&n);
 }
 
+static void test_defaults_that_make_no_sense_are_refused_like_settings(void **state)
+{
+	struct command c = net_create_command("home");
+	struct net n;
+
+	(void)state;
+	net_init(&n, 1);
+	snprintf(n.hosts[0].options.places[0].host, HOST_NAME_MAX_BYTES, "no host");
+	n.hosts[0].options.places_count = 1;
+	net_boot_all(&n);
+	assert_int_equal(net_do(&n, 0, &c)->err, ERR_USAGE);
+	n.hosts[0].options.places_count = 0;
+	net_crash(&n, 0);
+	snprintf(n.hosts[0].options.alias, LIMIT_NAME_BYTES, "_");
+	net_boot(&n, 0);
+	assert_int_equal(net_do(&n, 0, &c)->err, ERR_BAD_NAME);
+	net_fini(&n);
+}
+
 static void test_a_host_is_in_as_many_meshes_as_it_can_be(void **state)
 {
 	struct net n;
@@ -635,6 +654,7 @@ int main(void)
 		cmocka_unit_test(test_whoever_asked_and_is_gone_gets_no_reply),
 		cmocka_unit_test(test_commands_that_make_no_sense_are_refused_and_leave_no_trace),
 		cmocka_unit_test(test_settings_that_do_not_fit_into_a_record_are_refused),
+		cmocka_unit_test(test_defaults_that_make_no_sense_are_refused_like_settings),
 		cmocka_unit_test(test_a_host_is_in_as_many_meshes_as_it_can_be),
 		cmocka_unit_test(test_without_an_address_there_is_a_mesh_but_no_token),
 		cmocka_unit_test(
