@@ -64,11 +64,12 @@ int daemon_drain(struct daemon *d)
 
 /* --- the disk ------------------------------------------------------------------------------- */
 
+/* The store has words of its own but when memory ran out. */
 static int disk_failed(struct daemon *d, int err, const struct diag *diag)
 {
-	diag_set(&d->diag, err, "cannot write the database in %s: %s", d->conf.state_directory,
-	         diag->text[0] ? diag->text : err_text(err));
-	diag_hint(&d->diag, "%s", diag->hint[0] ? diag->hint : "is the disk full? df -h");
+	d->diag = *diag;
+	if (!diag->text[0])
+		diag_set(&d->diag, err, "cannot write the database: %s", err_text(err));
 	return err;
 }
 

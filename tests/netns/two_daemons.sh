@@ -5,6 +5,9 @@
 need_root
 need_program "$SMEG_BIN/smegd"
 need_program "$SMEG_BIN/smegctl"
+for tool in jq socat; do
+	command -v $tool >/dev/null || skip "$tool is not installed"
+done
 
 ctl() {
 	local host=$1
@@ -78,6 +81,47 @@ say 'a port in use is named'
 host_exec a "$SMEG_BIN/smegd" --backend none --state-dir /var/lib/smegmesh/second \
 	--run-dir /run/smegmesh/second >"$T/second" 2>&1 && fail 'it runs'
 grep -q 'error=port-in-use.*21820.*ss -ltnp' "$T/second" || fail "it says: $(cat "$T/second")"
+
+say 'a full disk ends the daemon, which says so'
+host_new full
+host_exec full mount -t tmpfs -o size=200k,mode=700 smegtest /var/lib/smegmesh
+daemon full none
+host_exec full sh -c 'cat /dev/zero >/var/lib/smegmesh/fill' 2>/dev/null
+ctl full create home >"$T/created" 2>&1 && fail 'created on a full disk'
+wait "$(cat "$T/full.daemon")"
+status=$?
+[ "$status" = 1 ] || fail "status $status"
+grep -q 'event=failed error="no space left' "$T/full.log" || fail "it says: $(cat "$T/full.log")"
+
+say 'SIGHUP applies what can be, and says what cannot'
+host_new c
+printf 'backend: none\n' >"$T/c.yaml"
+host_spawn c "$T/manager.log" socat -u UNIX-RECV:"$T/notify" "CREATE:$T/told"
+wait_until 5 test -S "$T/notify" || fail 'no socat'
+host_spawn c "$T/c.log" env NOTIFY_SOCKET="$T/notify" WATCHDOG_USEC=400000 \
+	"$SMEG_BIN/smegd" -c "$T/c.yaml"
+logged() { grep -qx "$1" "$T/c.log"; }
+told() { grep -qa "$1" "$T/told"; }
+wait_until 5 told READY=1 || fail "READY=1 was not told: $(cat "$T/c.log")"
+printf 'backend: none\nlogLevel: debug\nport: 4000\nadmins: [root]\n' >"$T/c.yaml"
+kill -HUP "$spawned"
+for line in port:needs-restart logLevel:applied admins:applied; do
+	wait_until 5 logged "event=config key=${line%:*} result=${line#*:}" ||
+		fail "no word of ${line%:*}: $(cat "$T/c.log")"
+done
+printf 'port: x\n' >"$T/c.yaml"
+kill -HUP "$spawned"
+wait_until 5 grep -q 'event=config text=".*c.yaml:1:7: port is' "$T/c.log" ||
+	fail "no word of the error: $(cat "$T/c.log")"
+ctl c version >/dev/null || fail 'it has ended'
+wait_until 5 told WATCHDOG=1 || fail 'the watchdog was not told'
+wait_until 5 told RELOADING=1 || fail 'the reload was not told'
+wait_until 5 told 'STATUS=0 meshes, 0 members, 0 sessions' || fail 'no status was told'
+kill -TERM "$spawned"
+wait "$spawned" || fail "status $?"
+wait_until 5 told STOPPING=1 || fail 'the end was not told'
+host_del c
+host_del full
 
 say 'who leaves is gone from both lists'
 ctl b leave house >"$T/left" 2>&1 || fail "leave: $(cat "$T/left")"
