@@ -164,10 +164,10 @@ static void run_leave(struct step *st, const struct command *c)
 		stmt_unref(st->n->mem, remove);
 	}
 	step_trace(st, TRACE_MESH_LEFT, m, NULL, 0);
-	if (m->sessions_count || !set_group_count(m->set))
-		mesh_leave(st, m);
-	else
+	if (set_group_count(m->set))
 		mesh_leave_later(st, m);
+	else
+		mesh_leave(st, m);
 	command_done(st, c->request, r);
 }
 

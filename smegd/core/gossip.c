@@ -50,6 +50,19 @@ void gossip_ask(struct step *st, struct session *s)
 	send_digest(st, s, true);
 }
 
+void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
+{
+	struct map_node *pos;
+
+	map_for_each(pos, &st->n->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
+		    st->now.mono_ms - s->asked_ms >= pause_ms)
+			gossip_ask(st, s);
+	}
+}
+
 /* --- telling ------------------------------------------------------------------------------- */
 
 void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)

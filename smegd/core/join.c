@@ -706,19 +706,6 @@ void join_digest(struct step *st, struct session *s)
 		finish(st, m);
 }
 
-static void ask_all(struct step *st, struct mesh *m)
-{
-	struct map_node *pos;
-
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
-		    st->now.mono_ms - s->asked_ms >= JOIN_ASK_MS)
-			gossip_ask(st, s);
-	}
-}
-
 static void tick_member(struct step *st, struct mesh *m)
 {
 	struct joining *j = m->joining;
@@ -733,7 +720,7 @@ static void tick_member(struct step *st, struct mesh *m)
 	if (st->now.mono_ms - j->asked_ms < JOIN_ASK_MS)
 		return;
 	j->asked_ms = st->now.mono_ms;
-	ask_all(st, m);
+	gossip_ask_all(st, m, JOIN_ASK_MS);
 	if (j->step == JOIN_COMPARING)
 		dial_random(st, m);
 }

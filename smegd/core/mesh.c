@@ -211,15 +211,20 @@ void mesh_leave(struct step *st, struct mesh *m)
 	rows_put_mesh(st, m);
 }
 
-/* Nobody can be told now: the remove waits for the first member that is met, and then we go. */
+/*
+ * The remove is told now, but sessions may be dead without anybody knowing: the mesh stays, without
+ * a device, until one member has answered with the same digest.
+ */
 void mesh_leave_later(struct step *st, struct mesh *m)
 {
 	device_take_down(st, m);
 	join_left(st, m);
 	m->state = MESH_LEAVING;
 	m->publish_ms = TIME_NEVER;
-	gossip_start(st, m);
 	rows_put_mesh(st, m);
+	gossip_start(st, m);
+	gossip_flush(st, m);
+	gossip_ask_all(st, m, 0);
 }
 
 void mesh_resume(struct step *st, struct mesh *m)

@@ -123,7 +123,7 @@ enum mesh_state {
 	MESH_ADMITTING, /* join: looking for somebody who admits us */
 	MESH_ACTIVE,
 	MESH_LEFT,    /* kept for its key and counter only */
-	MESH_LEAVING, /* left while nobody could be told: all that is left to do */
+	MESH_LEAVING, /* left, but no member is known to know: all that is left to do */
 	MESH__COUNT
 };
 
@@ -328,6 +328,8 @@ void gossip_session_up(struct step *st, struct session *s);
 void gossip_message(struct step *st, struct session *s, const struct msg *msg);
 void gossip_tick(struct step *st, struct mesh *m);
 void gossip_ask(struct step *st, struct session *s);
+/* All members that we have sessions with, but those asked less than pause_ms ago. */
+void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms);
 
 /* dial.c: sessions and dialling. */
 void dial_peer(struct step *st, struct peer *p);

@@ -227,6 +227,13 @@ static void run_leave_alone(struct world *w, struct model *m)
 	check_final(w, m);
 	leave(w, m, 2);
 	settle(w, m, MINUTE_US, "left while connected");
+	/* Its sessions are dead, but it does not know yet (storm, seed 4 with 24 nodes). */
+	w->hosts[3]->side = 1;
+	leave(w, m, 3);
+	world_run(w, w->now_us + MINUTE_US, NULL, NULL);
+	w->hosts[3]->side = 0;
+	settle(w, m, 2 * MINUTE_US, "left with dead sessions");
+	check_final(w, m);
 }
 
 static void set_sides(struct world *w, unsigned sides)
@@ -380,6 +387,66 @@ static void run_pauses(struct world *w, struct model *m)
 	check_final(w, m);
 }
 
+/* One random thing that goes wrong, or that somebody wants. */
+static void storm_once(struct world *w, struct model *m)
+{
+	struct host *h = w->hosts[random_host(w, m)];
+	struct command c = { .kind = CMD_SET };
+
+	switch (rng_below(&w->rng, 6)) {
+	case 0:
+		if (h->is_up)
+			host_crash(w, h);
+		break;
+	case 1:
+		if (h->is_up)
+			host_power_off(w, h);
+		break;
+	case 2:
+		set_sides(w, 1 + (unsigned)rng_below(&w->rng, 3));
+		break;
+	case 3:
+		h->is_paused = !h->is_paused;
+		break;
+	case 4:
+		if (!h->is_up)
+			host_boot(w, h);
+		break;
+	default:
+		if (!h->is_up || h->is_paused || m->of[h->index] != EXPECT_IN)
+			break;
+		name_mesh(&c, m);
+		c.settings.has_description = true;
+		snprintf(c.settings.description, sizeof(c.settings.description), "%u",
+		         (unsigned)rng_below(&w->rng, 1000));
+		host_command(w, h, &c);
+		break;
+	}
+}
+
+/* Crashes, power failures, pauses, splits and changes at once; two leave; then all is well again.
+ */
+static void run_storm(struct world *w, struct model *m)
+{
+	raise_mesh(w, m);
+	for (unsigned i = 0; i < 200; i++) {
+		storm_once(w, m);
+		world_run(w, w->now_us + (int64_t)rng_below(&w->rng, SECOND_US), NULL, NULL);
+		if (i % 20 == 0)
+			check_safety(w, m, true);
+	}
+	set_sides(w, 1);
+	for (size_t i = 0; i < m->count; i++) {
+		w->hosts[i]->is_paused = false;
+		if (!w->hosts[i]->is_up)
+			host_boot(w, w->hosts[i]);
+	}
+	leave(w, m, 1);
+	leave(w, m, 2);
+	settle(w, m, 2 * MINUTE_US, "after the storm");
+	check_final(w, m);
+}
+
 const struct scenario scenarios[] = {
 	{ "join", "all join at once with one token", 100, run_join },
 	{ "change", "ten changes, each must reach all", 100, run_change },
@@ -389,6 +456,7 @@ const struct scenario scenarios[] = {
 	{ "crashes", "hosts are killed or lose power at random moments", 30, run_crashes },
 	{ "backup", "a disk comes back from a backup", 10, run_backup },
 	{ "clocks", "clocks minutes off, and two that jump by hours", 30, run_clocks },
+	{ "storm", "crashes, power failures, pauses, splits and changes at once", 100, run_storm },
 	{ "pauses", "hosts stop for 20 s and go on", 30, run_pauses },
 };
 const size_t scenarios_count = ARRAY_LEN(scenarios);
