@@ -1,5 +1,6 @@
 /*
- *	daemon.c         open, close, the loop's handlers, what is due when
+ *	daemon.c         the loop's handlers, what is due when, the end
+ *	daemon_open.c    the parts, one after the other
  *	daemon_carry.c   events into the node, effects out of it
  *	daemon_link.c    bytes between net and hub
  *	daemon_socket.c  clients of the control socket
@@ -62,6 +63,9 @@ struct daemon {
 	char status[96];     /* the last told */
 	char problem[512];   /* the last logged of a device */
 };
+
+/* daemon_open.c */
+int daemon_open_parts(struct daemon *d, struct diag *diag) MUST_CHECK; /* words in diag */
 
 /* daemon_carry.c */
 int daemon_step(struct daemon *d, struct event *ev) MUST_CHECK; /* and carry out the effects */
