@@ -160,18 +160,21 @@ static void test_a_carrier_that_is_none_carries_nobody(void **state)
 {
 	struct key stranger = { { 1 } };
 	const struct device *d;
+	struct key lost;
 	struct key first;
 	struct key second;
 	struct render r;
 
 	(void)state;
 	render_init(&r, 2);
-	first = add_client(&r, 1, &stranger);
-	second = add_client(&r, 2, &first);
+	lost = add_client(&r, 1, &stranger);
+	first = add_client(&r, 2, NULL);
+	second = add_client(&r, 3, &first);
 	d = render(&r, 0);
-	assert_int_equal(d->peers_count, 1);
-	assert_null(find(d, &first));
+	assert_int_equal(d->peers_count, 2);
+	assert_null(find(d, &lost));
 	assert_null(find(d, &second));
+	assert_int_equal(find(d, &first)->allowed_count, 1);
 	net_fini(&r.net);
 }
 
