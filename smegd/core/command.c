@@ -164,7 +164,7 @@ static void run_leave(struct step *st, const struct command *c)
 		stmt_unref(st->n->mem, remove);
 	}
 	step_trace(st, TRACE_MESH_LEFT, m, NULL, 0);
-	if (set_group_count(m->set))
+	if (m->peers.count) /* also if their records are not here: they may have ours */
 		mesh_leave_later(st, m);
 	else
 		mesh_leave(st, m);

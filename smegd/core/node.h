@@ -85,4 +85,10 @@ enum admit {
  */
 enum admit node_admit(struct node *n, const struct hello *hello, struct instant now, int *ret_err);
 
+/*
+ * Has node_admit() remembered something that is not stored yet?  Then an EV_TICK, and its durable
+ * rows on the disk, before the answer leaves: else a crash would make a replay good again.
+ */
+bool node_has_unsaved(const struct node *n);
+
 #endif

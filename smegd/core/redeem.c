@@ -126,6 +126,11 @@ enum admit node_admit(struct node *n, const struct hello *hello, struct instant 
 	return verdict;
 }
 
+bool node_has_unsaved(const struct node *n)
+{
+	return n->seen_dirty;
+}
+
 /* --- answers -------------------------------------------------------------------------------- */
 
 static void answer_err(struct step *st, const struct session *s, uint64_t request, int err)

@@ -433,7 +433,7 @@ void rows_put_seen(struct step *st, struct seen *seen)
 	write_u8(&w, SMALL_ROW_VERSION);
 	write_u64(&w, seen->timestamp_ms);
 	row.value = writer_bytes(&w);
-	step_put(st, &row, false);
+	step_put(st, &row, true);
 	seen->is_dirty = false;
 }
 

@@ -144,6 +144,8 @@ static void raise_mesh(struct world *w, struct model *m)
 	}
 	printf("  %-28s %.3f s\n", "all joined", (double)(w->now_us - begun_us) / 1e6);
 	settle(w, m, MINUTE_US, "raise");
+	/* What others say is on the disk within a second. */
+	world_run(w, w->now_us + 2 * SECOND_US, NULL, NULL);
 }
 
 static unsigned random_host(struct world *w, const struct model *m)
@@ -233,6 +235,33 @@ static void run_leave_alone(struct world *w, struct model *m)
 	world_run(w, w->now_us + MINUTE_US, NULL, NULL);
 	w->hosts[3]->side = 0;
 	settle(w, m, 2 * MINUTE_US, "left with dead sessions");
+	check_final(w, m);
+}
+
+/*
+ * Power fails just after a join, before the others' records were on the disk; cut off, the host
+ * leaves. It knows no other member by record then, and must still tell them (storm, seed 220 with 5
+ * nodes).
+ */
+static void run_early(struct world *w, struct model *m)
+{
+	unsigned last = (unsigned)m->count - 1;
+	char token[TOKEN_TEXT_BYTES];
+	struct host *h;
+
+	m->count = last;
+	raise_mesh(w, m);
+	m->count = last + 1;
+	h = host_new(w);
+	expect(w, invite(w, m, 0, 1, token), "invite", 0);
+	expect(w, join(w, m, last, token), "join", last);
+	host_power_off(w, h);
+	h->side = 1;
+	host_boot(w, h);
+	leave(w, m, last);
+	world_run(w, w->now_us + MINUTE_US, NULL, NULL);
+	h->side = 0;
+	settle(w, m, 2 * MINUTE_US, "left knowing nobody");
 	check_final(w, m);
 }
 
@@ -452,6 +481,7 @@ const struct scenario scenarios[] = {
 	{ "change", "ten changes, each must reach all", 100, run_change },
 	{ "leave", "one leaves and joins again with the same key", 20, run_leave },
 	{ "alone", "one leaves while it is cut off", 20, run_leave_alone },
+	{ "early", "power fails just after a join; it leaves while cut off", 6, run_early },
 	{ "split", "ten minutes in halves; one joins, one leaves meanwhile", 100, run_split },
 	{ "crashes", "hosts are killed or lose power at random moments", 30, run_crashes },
 	{ "backup", "a disk comes back from a backup", 10, run_backup },

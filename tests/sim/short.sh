@@ -11,7 +11,7 @@ run() { "$sim" "$@" || { echo "FAIL: smegsim $*"; bad=1; }; }
 
 run --scenario join --nodes 12 --seed 1 --twice
 run --scenario storm --nodes 100 --seed 1 --loss 5 --delay-us 5000 --jitter-us 10000
-for s in change leave alone split crashes backup clocks pauses; do
+for s in change leave alone early split crashes backup clocks pauses; do
 	run --scenario $s --nodes 24 --seed 2
 	run --scenario $s --nodes 16 --seed "$fresh"
 	run --scenario $s --nodes 16 --seed "$fresh" --loss 10 --delay-us 20000 --jitter-us 30000
