@@ -4,7 +4,7 @@
  *
  * One read or apply is under way at a time.  A read happens when the roster changed (gathered for a
  * twentieth of a second), when the kernel says that something changed, after an apply (to see that
- * it held), and every ten seconds, because nobody sends news of peers.  An apply that fails is
+ * it held), and every eight seconds, because nobody sends news of peers.  An apply that fails is
  * repeated with a pause that doubles; after three applies in a row that did not hold, somebody
  * undoes our work, and the pause grows in the same way.
  *

@@ -27,7 +27,7 @@ struct node_options {
 	struct hostport places[LIMIT_ENDPOINTS]; /* default --endpoint; count 0: interfaces */
 	size_t places_count;
 	int64_t repair_interval_ms; /* digest with a random neighbour; 0: 3000 */
-	int64_t poll_interval_ms;   /* read the devices; 0: 10 000 */
+	int64_t poll_interval_ms;   /* read the devices; 0: 8000 */
 	unsigned neighbours;        /* sessions each member seeks to hold; 0: 5 */
 };
 

@@ -20,8 +20,8 @@
 #define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* silence before we give it up */
 #define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
 #define REPAIR_INTERVAL_MS (3 * MS_PER_SECOND)
-#define POLL_INTERVAL_MS (10 * MS_PER_SECOND)
-#define MAINTAIN_BUSY_MS 200 /* pace of the neighbour walk while it lacks some */
+#define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
+#define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
 #define MAINTAIN_IDLE_MS 1000
 #define PUBLISH_DELAY_MS 100                  /* gathers changes of the own record */
 #define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)  /* at start: for members to tell our counter */
@@ -34,6 +34,8 @@
 #define NEWS_DELAY_MS 100 /* gathers news of the kernel, our own writes too */
 #define APPLY_RETRY_FIRST_MS MS_PER_SECOND
 #define APPLY_RETRY_MAX_MS (30 * MS_PER_SECOND)
+#define JOIN_ANSWER_MS (RELAY_TIMEOUT_MS + 2 * MS_PER_SECOND) /* to a redemption */
+#define JOIN_ASK_MS 300 /* between two questions for digests while fetching and comparing */
 #define AGE_INTERVAL_MS (10 * MS_PER_MINUTE)
 
 /* --- members ------------------------------------------------------------------------------ */
@@ -340,6 +342,24 @@ void dial_session_down(struct step *st, uint64_t session, int err);
 void dial_sweep(struct step *st); /* at the end of a step: sessions that are closing */
 size_t dial_order(const struct node *n, const struct record *r, struct place *out);
 struct session *session_by_id(const struct node *n, uint64_t id);
+
+/* create.c: what create and join have in common. */
+void joining_drop(struct step *st, struct mesh *m);
+void joining_give_up(struct step *st, struct mesh *m, int err, const struct diag *diag);
+void joining_finish(struct step *st, struct mesh *m);
+int joining_check_name(struct step *st, const char *name, bool join, struct diag *diag);
+int joining_check_settings(struct step *st, const struct command *c, struct diag *diag);
+struct mesh *joining_prepare(struct step *st,
+                             const struct command *c,
+                             const struct key *mesh_public,
+                             const char *name);
+bool joining_has_room(struct step *st);
+void joining_spend_key(struct step *st, const struct mesh *m);
+void create_finish(struct step *st, struct mesh *m);
+
+/* join.c, compare.c */
+void join_dial(struct step *st, struct mesh *m);            /* the token's next place */
+void join_failed(struct step *st, struct mesh *m, int err); /* that place did not help */
 
 /* command.c, join.c, redeem.c */
 void command_run(struct step *st, const struct command *c);

@@ -101,7 +101,7 @@ static void test_create_makes_the_device_first_and_stores_before_it_replies(void
 	assert_true(key_equal(&v.self, &r->key));
 	assert_true(addr_equal(&v.address, &r->address));
 	net_log_clear(&n, 0);
-	net_run(&n, 9 * MS_PER_SECOND);
+	net_run(&n, 7 * MS_PER_SECOND);
 	assert_log(&n, 0, "read\n"); /* the roster has changed: itself; then nothing */
 	net_fini(&n);
 }
