@@ -1,0 +1,163 @@
+/*
+ * The end of a join: fetch the state, compare it with two members besides the introducer.
+ *
+ * Repair does the fetching; here it is only asked for often, and its end is noticed.  The
+ * comparison shows up an introducer that hides half of the mesh (design, section 3).  In a mesh
+ * that has no two others there is nobody to compare with; where others cannot be reached in time,
+ * the join succeeds and says so.
+ */
+#include "smegd/core/node_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- join: fetching and comparing ------------------------------------------------------------ */
+
+/* Members besides us and the introducer that could be asked. */
+static size_t others_to_ask(const struct mesh *m, const struct key *introducer)
+{
+	size_t count = 0;
+
+	for (const struct entry *e = set_first(m->set); e; e = set_next(e))
+		count += e->standing == STANDING_IN &&
+		         !key_equal(&e->member, &m->self.box_public) &&
+		         !key_equal(&e->member, introducer);
+	return MIN_OF(count, ARRAY_LEN(m->joining->agreed_keys));
+}
+
+/* Sessions with random others; the ring's neighbours come by themselves. */
+static void dial_random(struct step *st, struct mesh *m)
+{
+	for (unsigned i = 0; i < 2 && m->peers.count; i++) {
+		struct map_node *node =
+			map_nth(&m->peers, (size_t)rng_below(&st->n->rng, m->peers.count));
+		struct peer *p = container_of(node, struct peer, node);
+		const struct entry *e = set_find(m->set, &p->key);
+
+		if (e && e->standing == STANDING_IN && !p->session && !p->dial &&
+		    st->now.mono_ms >= p->dial_again_ms)
+			dial_peer(st, p);
+	}
+}
+
+static void begin_comparing(struct step *st, struct mesh *m)
+{
+	struct joining *j = m->joining;
+
+	j->step = JOIN_COMPARING;
+	j->step_since_ms = st->now.mono_ms;
+	step_progress(st, j->request, 5, "comparing with other members");
+	dial_random(st, m);
+	m->maintain_ms = st->now.mono_ms;
+}
+
+static void count_agreement(struct joining *j, const struct key *peer)
+{
+	for (size_t i = 0; i < j->agreed; i++)
+		if (key_equal(&j->agreed_keys[i], peer))
+			return;
+	if (j->agreed < ARRAY_LEN(j->agreed_keys))
+		j->agreed_keys[j->agreed++] = *peer;
+}
+
+void join_digest(struct step *st, struct session *s)
+{
+	struct mesh *m = s->mesh;
+	struct joining *j = m->joining;
+
+	if (!j || !s->is_equal || s->as_joiner)
+		return;
+	if (j->step == JOIN_FETCHING)
+		begin_comparing(st, m);
+	if (j->step == JOIN_COMPARING && !key_equal(&s->peer->key, &j->introducer))
+		count_agreement(j, &s->peer->key);
+	if (j->step == JOIN_COMPARING && j->agreed >= others_to_ask(m, &j->introducer))
+		joining_finish(st, m);
+}
+
+static void tick_member(struct step *st, struct mesh *m)
+{
+	struct joining *j = m->joining;
+
+	if (j->step == JOIN_COMPARING && st->now.mono_ms - j->step_since_ms >= JOIN_COMPARE_MS) {
+		step_progress(st, j->request, 5,
+		              "joined; only %zu of %zu other members could be compared with",
+		              j->agreed, others_to_ask(m, &j->introducer));
+		joining_finish(st, m);
+		return;
+	}
+	if (st->now.mono_ms - j->asked_ms < JOIN_ASK_MS)
+		return;
+	j->asked_ms = st->now.mono_ms;
+	gossip_ask_all(st, m, JOIN_ASK_MS);
+	if (j->step == JOIN_COMPARING)
+		dial_random(st, m);
+}
+
+static void out_of_time(struct step *st, struct mesh *m)
+{
+	struct joining *j = m->joining;
+	struct diag diag = { "", "" };
+
+	if (m->state == MESH_PREPARING) {
+		diag_set(&diag, ERR_TIMED_OUT, "the interface %s could not be made ready in time",
+		         m->tunnel.name);
+		joining_give_up(st, m, ERR_TIMED_OUT, &diag);
+		return;
+	}
+	if (m->state == MESH_ADMITTING) {
+		j->bootstrap = j->token.bootstraps_count - 1; /* no more of them */
+		join_failed(st, m, ERR_TIMED_OUT);
+		return;
+	}
+	diag_set(&diag, ERR_TIMED_OUT,
+	         "this host is admitted to \"%s\", but could not fetch its members yet; it goes on "
+	         "trying",
+	         m->name);
+	diag_hint(&diag, "smegctl status %s", m->name);
+	command_fail(st, j->request, ERR_TIMED_OUT, &diag);
+	joining_drop(st, m);
+}
+
+/* When the place that is being tried has had its time. */
+static int64_t step_deadline(const struct joining *j)
+{
+	if (j->step == JOIN_DIALLING)
+		return j->step_since_ms + DIAL_TIMEOUT_MS;
+	if (j->step == JOIN_REDEEMING)
+		return j->step_since_ms + JOIN_ANSWER_MS;
+	return TIME_NEVER;
+}
+
+void join_tick(struct step *st, struct mesh *m)
+{
+	struct joining *j = m->joining;
+
+	if (!j)
+		return;
+	if (st->now.mono_ms >= j->deadline_ms) {
+		out_of_time(st, m);
+	} else if (st->now.mono_ms >= step_deadline(j)) {
+		join_failed(st, m, ERR_TIMED_OUT);
+	} else if (j->step == JOIN_WAITING && st->now.mono_ms >= j->again_ms) {
+		join_dial(st, m);
+	} else if (j->step == JOIN_FETCHING || j->step == JOIN_COMPARING) {
+		tick_member(st, m);
+	}
+}
+
+int64_t join_deadline(const struct mesh *m)
+{
+	const struct joining *j = m->joining;
+	int64_t at;
+
+	if (!j)
+		return TIME_NEVER;
+	if (j->step == JOIN_WAITING)
+		return MIN_OF(j->deadline_ms, j->again_ms);
+	if (j->step == JOIN_FETCHING || j->step == JOIN_COMPARING)
+		return MIN_OF(j->deadline_ms, j->asked_ms + JOIN_ASK_MS);
+	at = step_deadline(j);
+	return MIN_OF(j->deadline_ms, at);
+}
