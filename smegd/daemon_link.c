@@ -26,11 +26,24 @@ static int push(struct daemon *d, const struct hub_output *o)
 	return 0;
 }
 
+/* Whom the node has let in: on the disk before the answer leaves. */
+static int save_admitted(struct daemon *d)
+{
+	struct event ev = { .kind = EV_TICK };
+	int err;
+
+	if (!node_has_unsaved(d->node))
+		return 0;
+	err = daemon_step(d, &ev);
+	return err ? err : daemon_commit(d);
+}
+
 /* Of a call that came from outside: not within a step. */
 static int feed(struct daemon *d, int err)
 {
 	if (err)
 		return daemon_no_memory(d);
+	err = save_admitted(d);
 	for (size_t i = 0; i < d->in.count && !err; i++) {
 		struct hub_output *o = &d->in.list[i];
 
