@@ -36,7 +36,9 @@ static void print_daemon(struct call *c, const struct reply *r)
 	if (strcmp(r->backend, "none") == 0) {
 		print_tinted(c, "  ! tunnels are not made: this host only takes part in the gossip",
 		             TINT_WARN);
-		fputs("\n    hint: install wireguard-go, or a kernel with WireGuard\n", c->out);
+		fputs("\n    hint: its configuration says backend: none; leave that out for "
+		      "tunnels\n",
+		      c->out);
 	}
 }
 

@@ -50,7 +50,6 @@ struct conf {
 	char group[CONF_USER_BYTES];
 	struct conf_users admins;
 	uint32_t pull_interval_s;
-	uint32_t neighbours;
 };
 
 /* Every key at its default. */

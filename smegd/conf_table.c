@@ -78,9 +78,6 @@ const struct conf_key conf_keys[] = {
 	{ .name = "pullInterval", .type = CONF_NUMBER, AT(pull_interval_s), .min = 1, .max = 3600,
 	  .unit = "seconds", .standard = "3",
 	  .help = "How often to compare notes with a random neighbour." },
-	{ .name = "neighbours", .type = CONF_NUMBER, AT(neighbours), .min = 1, .max = 64,
-	  .standard = "5",
-	  .help = "How many members this one seeks to stay connected with, in each mesh." },
 };
 const size_t conf_keys_count = ARRAY_LEN(conf_keys);
 
@@ -95,10 +92,10 @@ const struct conf_old conf_olds[] = {
 	{ "syncInterval", "remove it: changes travel at once; pullInterval sets the repair" },
 	{ "syncRate", "remove it: changes travel at once; pullInterval sets the repair" },
 	{ "syncTime", "remove it: changes travel at once; pullInterval sets the repair" },
-	{ "clusterSize", "write neighbours instead" },
-	{ "interClusterChance", "remove it: neighbours are drawn from the whole mesh" },
-	{ "branch", "write neighbours instead" },
-	{ "branchRate", "write neighbours instead" },
+	{ "clusterSize", "remove it: neighbours follow from the order of keys" },
+	{ "interClusterChance", "remove it: neighbours follow from the order of keys" },
+	{ "branch", "remove it: neighbours follow from the order of keys" },
+	{ "branchRate", "remove it: neighbours follow from the order of keys" },
 	{ "infectionCount", "remove it: news are told once to each neighbour" },
 	{ "heartbeatInterval", "remove it: members watch their own connections" },
 	{ "heartBeatTime", "remove it: members watch their own connections" },

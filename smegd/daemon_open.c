@@ -115,7 +115,6 @@ static void node_settings(const struct daemon *d, struct node_options *o)
 	memcpy(o->places, c->endpoints.list, sizeof(o->places));
 	o->places_count = c->endpoints.count;
 	o->repair_interval_ms = (int64_t)c->pull_interval_s * MS_PER_SECOND;
-	o->neighbours = c->neighbours;
 }
 
 static int open_node(struct daemon *d, struct diag *diag)

@@ -400,7 +400,7 @@ static void run_set(struct step *st, const struct command *c)
 	}
 	take_settings(&m->settings, &c->settings);
 	rows_put_mesh(st, m);
-	if (m->counter_known)
+	if (own_may_publish(m))
 		own_publish(st, m, false);
 	else
 		own_changed(st, m);

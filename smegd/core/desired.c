@@ -94,6 +94,12 @@ static int mark_clashes(struct render *r)
 			sorted[i]->clashes = true;
 			step_trace(r->st, TRACE_LOCATOR_CLASH, r->m, &sorted[i]->entry->member, 0);
 		}
+	for (size_t i = 0; i < r->count; i++) {
+		struct peer *p = mesh_peer(r->m, &r->items[i].entry->member);
+
+		if (p)
+			p->clashes = r->items[i].clashes;
+	}
 	return 0;
 }
 

@@ -222,9 +222,11 @@ static void refuse(struct step *st, uint64_t session)
 
 static void adopt(struct step *st, struct session *s, const struct session_up *up)
 {
+	const struct entry *e = set_find(s->mesh->set, &up->peer);
 	struct peer *p = mesh_peer_make(st, s->mesh, &up->peer);
 
-	if (!p) { /* out of memory, over the limit, or our own key */
+	/* Out of memory, over the limit, our own key, or expelled while we dialled. */
+	if (!p || (e && e->standing == STANDING_EXPELLED)) {
 		step_close(st, s);
 		return;
 	}

@@ -315,7 +315,7 @@ static void other_changed(struct step *st, struct mesh *m, const struct offered 
 	if (o->before != STANDING_IN && e->standing == STANDING_IN)
 		step_trace(st, TRACE_MEMBER_IN, m, &e->member, 0);
 	if (o->before == STANDING_IN && e->standing != STANDING_IN)
-		step_trace(st, TRACE_MEMBER_OUT, m, &e->member, (int)e->standing);
+		step_trace(st, TRACE_MEMBER_OUT, m, &e->member, 0);
 	if (m->role == ROLE_CLIENT)
 		own_changed(st, m); /* another carrier, perhaps */
 	if (!p)

@@ -113,12 +113,10 @@ static void dropped(void *ctx, const struct stmt *stmt)
 
 static bool clock_is_trusted(const struct mesh *m)
 {
-	struct mesh_view v;
+	int64_t ahead_ms = mesh_clock_ahead(m);
 
 	/* The floor must not be moved by a clock that most others contradict. */
-	if (!node_mesh_find(m->owner, m->id, &v))
-		return false;
-	return v.clock_ahead_ms < MS_PER_HOUR && v.clock_ahead_ms > -MS_PER_HOUR;
+	return ahead_ms < MS_PER_HOUR && ahead_ms > -MS_PER_HOUR;
 }
 
 static void age(struct step *st, struct mesh *m)
@@ -129,6 +127,7 @@ static void age(struct step *st, struct mesh *m)
 	if (st->now.mono_ms < m->age_ms)
 		return;
 	m->age_ms = st->now.mono_ms + AGE_INTERVAL_MS;
+	redeem_age(st);
 	if (!clock_is_trusted(m))
 		return;
 	set_age(m->set, st->now, dropped, &a);

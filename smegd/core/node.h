@@ -28,7 +28,6 @@ struct node_options {
 	size_t places_count;
 	int64_t repair_interval_ms; /* digest with a random neighbour; 0: 3000 */
 	int64_t poll_interval_ms;   /* read the devices; 0: 8000 */
-	unsigned neighbours;        /* sessions each member seeks to hold; 0: 5 */
 };
 
 int node_new(const struct node_options *options, struct node **ret) MUST_CHECK;

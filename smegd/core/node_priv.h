@@ -53,6 +53,7 @@ struct peer {
 	int64_t backoff_ms;
 	unsigned place;     /* the place to dial next, counts up */
 	bool lacks_address; /* published names only, and no session: nowhere to send packets */
+	bool clashes;       /* somebody admitted earlier has its locator; set by desired.c */
 	bool is_doubtful;   /* a session broke: dial once to see, neighbour or not */
 	bool is_unreachable;
 	int64_t changed_ms;    /* mono: when is_unreachable last changed */
@@ -84,7 +85,6 @@ struct session {
 	int64_t clock_ahead_ms;
 	int64_t since_ms;    /* mono */
 	int64_t heard_ms;    /* mono: last message */
-	int64_t again_ms;    /* mono: waiting ends */
 	int64_t asked_ms;    /* mono: last question of ours */
 	int64_t unwanted_ms; /* mono: since when neither needs it; 0: needed */
 	int64_t repaired_ms; /* mono: last summary that we sent */
@@ -291,6 +291,7 @@ void rows_put_floor(struct step *st, const struct mesh *m);
 void rows_put_issued(struct step *st, const struct mesh *m, const struct issued *i);
 void rows_delete_issued(struct step *st, const struct mesh *m, const struct issued *i);
 void rows_put_seen(struct step *st, struct seen *seen);
+void rows_delete_seen(struct step *st, const struct seen *seen);
 int rows_restore(struct step *st, const struct row *row) MUST_CHECK;
 
 /* mesh.c */
@@ -316,6 +317,8 @@ int mesh_sign_record(struct step *st, struct mesh *m, const struct record *r);
 uint64_t mesh_next_counter(struct step *st, struct mesh *m);
 
 /* own.c: the own record. */
+int64_t mesh_clock_ahead(const struct mesh *m); /* median of the others' clocks less ours */
+bool own_may_publish(const struct mesh *m);
 void own_changed(struct step *st, struct mesh *m);
 void own_tick(struct step *st, struct mesh *m);
 const struct entry *own_carrier(const struct mesh *m);
@@ -385,6 +388,7 @@ void redeem_message(struct step *st, struct session *s, const struct msg *msg);
 void redeemed_message(struct step *st, struct session *s, const struct msg *msg);
 void redeem_session_up(struct step *st, struct session *s);
 void redeem_tick(struct step *st, struct mesh *m);
+void redeem_age(struct step *st);
 
 /* device.c, desired.c */
 void device_tick(struct step *st, struct mesh *m);

@@ -136,12 +136,24 @@ void own_publish(struct step *st, struct mesh *m, bool force)
 	schedule_resign(st, m, m->last_counter);
 }
 
+/*
+ * A record dated over a day ahead is refused by everybody, and its counter is never taken back:
+ * with a clock that most others contradict, nothing is signed until it is set.
+ */
+bool own_may_publish(const struct mesh *m)
+{
+	/* One other alone may be the one that is wrong. */
+	bool is_far_ahead = m->sessions_count >= 2 && mesh_clock_ahead(m) < -RECORD_AHEAD_MS / 2;
+
+	return m->counter_known && !is_far_ahead;
+}
+
 void own_tick(struct step *st, struct mesh *m)
 {
 	if (!m->counter_known && st->now.mono_ms - m->started_ms >= PUBLISH_WAIT_MS)
 		m->counter_known = true;
 	/* Without a look at the interfaces there is nothing to say yet. */
-	if (!m->counter_known || (!st->n->has_addresses && !m->settings.places_count))
+	if (!own_may_publish(m) || (!st->n->has_addresses && !m->settings.places_count))
 		return;
 	if (m->resign_unix_ms && st->now.unix_ms >= m->resign_unix_ms)
 		own_publish(st, m, true);

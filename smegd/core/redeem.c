@@ -18,6 +18,7 @@
 #define RELAYS_MAX 256
 #define RELAY_HOPS_MAX 4
 #define SEEN_MAX LIMIT_MEMBERS
+#define SEEN_LIFE_MS (2 * MS_PER_DAY)
 
 /* --- the door ------------------------------------------------------------------------------- */
 
@@ -96,6 +97,9 @@ static enum admit admit_joiner(const struct mesh *m,
 
 	if (!knows_invite(m, h, &invite))
 		return ADMIT_SILENT;
+	/* So old that it may be the replay of one whose timestamp is forgotten (redeem_age). */
+	if (now.unix_ms - (int64_t)h->timestamp_ms > SEEN_LIFE_MS)
+		return ADMIT_SILENT;
 	*ret_err = check_clock(h, now);
 	if (!*ret_err)
 		*ret_err = check_invite(&invite, &h->joiner, now);
@@ -129,6 +133,27 @@ enum admit node_admit(struct node *n, const struct hello *hello, struct instant 
 bool node_has_unsaved(const struct node *n)
 {
 	return n->seen_dirty;
+}
+
+/* Timestamps of those who never became members are kept as long as a replay would be answered. */
+void redeem_age(struct step *st)
+{
+	struct map_node *pos;
+	struct map_node *tmp;
+
+	map_for_each_safe(pos, tmp, &st->n->seen) {
+		struct seen *seen = container_of(pos, struct seen, node);
+		bool is_member = false;
+		struct mesh *m;
+
+		mesh_for_each(m, st->n)
+			is_member |= set_find(m->set, &seen->key) != NULL;
+		if (is_member || st->now.unix_ms - (int64_t)seen->timestamp_ms <= SEEN_LIFE_MS)
+			continue;
+		rows_delete_seen(st, seen);
+		map_remove(&st->n->seen, pos);
+		mem_free(st->n->mem, seen);
+	}
 }
 
 /* --- answers -------------------------------------------------------------------------------- */

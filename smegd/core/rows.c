@@ -437,6 +437,13 @@ void rows_put_seen(struct step *st, struct seen *seen)
 	seen->is_dirty = false;
 }
 
+void rows_delete_seen(struct step *st, const struct seen *seen)
+{
+	struct row row = { .table = ROW_SEEN, .key = { seen->key.b, sizeof(seen->key.b) } };
+
+	step_put(st, &row, false);
+}
+
 static int restore_seen(struct step *st, const struct row *row)
 {
 	struct seen *seen;

@@ -25,7 +25,7 @@ size_t node_mesh_count(const struct node *n)
 }
 
 /* The median of how far the clocks of the others are ahead. */
-static int64_t median_clock(const struct mesh *m)
+int64_t mesh_clock_ahead(const struct mesh *m)
 {
 	int64_t list[64];
 	size_t count = 0;
@@ -62,7 +62,7 @@ static void fill_mesh(const struct mesh *m, struct mesh_view *v)
 	v->known = set_count(m->set);
 	v->sessions = m->sessions_count;
 	set_digest(m->set, v->digest);
-	v->clock_ahead_ms = median_clock(m);
+	v->clock_ahead_ms = mesh_clock_ahead(m);
 	v->problem = m->tunnel.problem.text;
 	v->problem_hint = m->tunnel.problem.hint;
 }
@@ -89,21 +89,6 @@ bool node_mesh_find(const struct node *n, const char *name, struct mesh_view *re
 	return true;
 }
 
-/* Has somebody who was admitted earlier the same locator? */
-static bool has_clash(const struct mesh *m, const struct entry *e, const struct addr *mine)
-{
-	for (const struct entry *o = set_first(m->set); o; o = set_next(o)) {
-		struct addr theirs;
-
-		if (o == e || o->standing != STANDING_IN || e->standing != STANDING_IN)
-			continue;
-		place_locator(m->id, &o->member, &theirs);
-		if (addr_equal(mine, &theirs) && stmt_compare(o->admission, e->admission) < 0)
-			return true;
-	}
-	return false;
-}
-
 static void fill_peer(const struct peer *p, struct member_view *v)
 {
 	v->has_session = p->session != NULL;
@@ -111,6 +96,7 @@ static void fill_peer(const struct peer *p, struct member_view *v)
 		v->remote = p->session->remote;
 	v->is_reachable = v->has_session || !p->is_unreachable;
 	v->changed_mono_ms = p->changed_ms;
+	v->locator_clash = p->clashes;
 	v->has_tunnel = p->has_tunnel;
 	if (!p->has_tunnel)
 		return;
@@ -141,7 +127,6 @@ static void fill_member(const struct mesh *m, const struct entry *e, struct memb
 		v->role = a.role;
 	}
 	place_locator(m->id, &e->member, &v->address);
-	v->locator_clash = has_clash(m, e, &v->address);
 	v->is_reachable = v->is_self;
 	if (p)
 		fill_peer(p, v);

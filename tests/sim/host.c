@@ -110,9 +110,16 @@ static void persist(struct world *w, struct host *h, const struct effect *e)
 	if (!h->disk.pending_count && !e->u.persist.durable)
 		world_plan(w, &c);
 	disk_put(&h->disk, &e->u.persist.row);
-	/* What is durable is durable before anything later leaves. */
-	if (e->u.persist.durable)
+	h->must_commit |= e->u.persist.durable;
+}
+
+/* Rows up to here are one transaction, on the disk before anything leaves that may speak of them.
+ */
+static void before_leaving(struct host *h)
+{
+	if (h->must_commit)
 		disk_commit(&h->disk);
+	h->must_commit = false;
 }
 
 /* --- effects -----------------------------------------------------------------------------------
@@ -158,6 +165,8 @@ static void carry(struct world *w, struct host *h, const struct effect *e)
 {
 	struct event ev = { .kind = EV_ADDRESSES };
 
+	if (e->kind == FX_SEND || e->kind == FX_DIAL || e->kind == FX_REPLY)
+		before_leaving(h);
 	switch (e->kind) {
 	case FX_PERSIST:
 		persist(w, h, e);
@@ -393,6 +402,7 @@ void host_boot(struct world *w, struct host *h)
 	h->is_up = true;
 	h->generation++;
 	h->timer_us = INT64_MAX;
+	h->must_commit = false;
 	h->todo_first = h->todo_count = 0;
 	if (node_new(&no, &h->node))
 		abort();

@@ -37,7 +37,8 @@ struct host {
 	size_t todo_first;
 	size_t todo_count;
 	size_t todo_cap;
-	bool is_running; /* inside host_run() */
+	bool is_running;  /* inside run() */
+	bool must_commit; /* before the next thing leaves */
 	uint64_t last_request;
 	struct outcome outcome;
 	uint64_t statements_refused;

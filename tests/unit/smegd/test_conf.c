@@ -58,8 +58,7 @@ static void test_every_key_is_taken(void **state)
 				   "endpoints: [a.example, \"[fd00::2]:77\", 198.51.100.1:5]\n"
 				   "group: \"\"\n"
 				   "admins:\n- alice\n- bob\n"
-				   "pullInterval: 3600\n"
-				   "neighbours: 64\n";
+				   "pullInterval: 3600\n";
 	struct diag diag;
 	struct conf c;
 
@@ -87,7 +86,6 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(c.admins.count, 2);
 	assert_string_equal(c.admins.list[1], "bob");
 	assert_int_equal(c.pull_interval_s, 3600);
-	assert_int_equal(c.neighbours, 64);
 }
 
 /* What is wrong, what the error says (all of it, or its beginning), what the hint says. */
@@ -100,7 +98,7 @@ static const struct {
 	{ "prot: 1", "f:1:1: there is no key \"prot\"", "did you mean: port" },
 	{ "\n\n  Port: 1", "f:3:3: there is no key \"Port\"", "did you mean: port" },
 	{ "keepalivewg: 1", "f:1:1: there is no key", "did you mean: keepAliveWg" },
-	{ "port: 1\nneighbors: 5", "f:2:1: there is no key", "did you mean: neighbours" },
+	{ "port: 1\npullIntervall: 5", "f:2:1: there is no key", "did you mean: pullInterval" },
 	{ "colour: red", "f:1:1: there is no key \"colour\"", "all keys: smegd --print-config" },
 	{ "\"\\e[31m\": 1", "f:1:1: there is no key \"?[31m\"", "all keys" },
 	{ "mtuu: 1", "f:1:1: there is no key", "did you mean: mtu" },
@@ -113,9 +111,9 @@ static const struct {
 	{ "caCertificatePath: /x", "f:1:1: caCertificatePath is no longer", "remove it" },
 	{ "skipCertVerification: true", "f:1:1: skipCertVerification is", "remove it" },
 	{ "syncInterval: 2", "f:1:1: syncInterval is no longer", "pullInterval" },
-	{ "clusterSize: 64", "f:1:1: clusterSize is no longer", "neighbours" },
+	{ "clusterSize: 64", "f:1:1: clusterSize is no longer", "remove it" },
 	{ "interClusterChance: 0.15", "f:1:1: interClusterChance is", "remove it" },
-	{ "branch: 3", "f:1:1: branch is no longer", "neighbours" },
+	{ "branch: 3", "f:1:1: branch is no longer", "remove it" },
 	{ "infectionCount: 3", "f:1:1: infectionCount is no longer", "remove it" },
 	{ "heartbeatInterval: 300", "f:1:1: heartbeatInterval is", "remove it" },
 	{ "timeout: 5", "f:1:1: timeout is no longer", "--timeout" },
