@@ -139,10 +139,10 @@ if [ -n "${KEEP:-}" ]; then
 	title 'left standing; try'
 	keep_hosts
 	for h in $hosts; do
-		say "   nsenter -t $(host_pid $h) -n -m -u $SMEG_BIN/smegctl status      # $h"
+		say "   nsenter -t $(host_pid $h) -n -m -u -r $SMEG_BIN/smegctl status      # $h"
 	done
-	say "   nsenter -t $(host_pid beta) -n -m -u ping $(address gamma)"
-	say "   nsenter -t $(host_pid beta) -n -m -u wg show"
+	say "   nsenter -t $(host_pid beta) -n -m -u -r ping $(address gamma)"
+	say "   nsenter -t $(host_pid beta) -n -m -u -r wg show"
 	say "   $picture"
 	say "and to end it:"
 	say "   bash $T/down"
