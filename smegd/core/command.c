@@ -75,6 +75,25 @@ static int check_places(const struct settings *s, struct diag *diag)
 	return 0;
 }
 
+/* The nearest valid name, if there is one. */
+void command_hint_label(struct diag *diag, const char *name)
+{
+	char near[LIMIT_NAME_BYTES + 1] = "";
+	size_t count = 0;
+
+	for (; *name && count < LIMIT_NAME_BYTES; name++) {
+		char c = *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a') : *name;
+		bool is_good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+
+		if (is_good || (count && near[count - 1] != '-'))
+			near[count++] = is_good ? c : '-';
+	}
+	while (count && near[count - 1] == '-')
+		count--;
+	near[count] = 0;
+	diag_hint(diag, "for example: %s", count ? near : "home");
+}
+
 /* The form of settings; changes nothing. */
 int command_settings(const struct settings *s, struct diag *diag)
 {
@@ -83,6 +102,7 @@ int command_settings(const struct settings *s, struct diag *diag)
 		         "alias \"%s\" is not a DNS label: use 1 to 63 of a-z, 0-9 and hyphen, "
 		         "no hyphen at either end",
 		         s->alias);
+		command_hint_label(diag, s->alias);
 		return ERR_BAD_NAME;
 	}
 	return s->has_places ? check_places(s, diag) : 0;

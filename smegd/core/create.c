@@ -72,6 +72,7 @@ int joining_check_name(struct step *st, const char *name, bool join, struct diag
 		         "mesh name \"%s\" is not a DNS label: use 1 to 63 of a-z, 0-9 and "
 		         "hyphen, no hyphen at either end",
 		         name);
+		command_hint_label(diag, name);
 		return ERR_BAD_NAME;
 	}
 	if (!mesh_by_name(st->n, name))

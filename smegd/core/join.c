@@ -189,16 +189,38 @@ static bool is_final(int err)
 	       err == ERR_WRONG_ROLE || err == ERR_NOT_AUTHORISED || err == ERR_EXPELLED;
 }
 
+/* What a place came to; for what its member told, of what it speaks. */
+static const char *words_of(int err)
+{
+	switch (err) {
+	case ERR_EXPIRED:
+		return "the token has expired";
+	case ERR_USED_UP:
+		return "the token has been used as often as it may be";
+	case ERR_WRONG_ROLE:
+		return "the token does not allow this role";
+	case ERR_NOT_AUTHORISED:
+		return "the token is not for this host, or its issuer is no administrator";
+	case ERR_CLOCK_OFF:
+		return "its clock and ours differ by more than 10 minutes";
+	default:
+		return err_text(err);
+	}
+}
+
 static void words_of_failure(struct joining *j, const char *where, int err)
 {
 	size_t used = strlen(j->diag.text);
 
 	if (!used)
-		diag_set(&j->diag, err, "could not join: %s: %s", where, err_text(err));
+		diag_set(&j->diag, err, "could not join: %s: %s", where, words_of(err));
 	else
 		snprintf(j->diag.text + used, sizeof(j->diag.text) - used, "; %s: %s", where,
-		         err_text(err));
+		         words_of(err));
 	switch (err) {
+	case ERR_NAME_UNKNOWN:
+		diag_hint(&j->diag, "see what this host's DNS says: getent ahosts NAME");
+		break;
 	case ERR_NO_ANSWER:
 		diag_hint(&j->diag, "who answers there is no member of that mesh, or does not know "
 		                    "this token; ask for a new one: smegctl invite");
@@ -208,6 +230,8 @@ static void words_of_failure(struct joining *j, const char *where, int err)
 		break;
 	case ERR_EXPIRED:
 	case ERR_USED_UP:
+	case ERR_WRONG_ROLE:
+	case ERR_NOT_AUTHORISED:
 		diag_hint(&j->diag, "ask for a new token: smegctl invite");
 		break;
 	case ERR_ISSUER_AWAY:

@@ -370,6 +370,7 @@ void command_gone(struct step *st, uint64_t request);
 int command_fail(struct step *st, uint64_t request, int err, const struct diag *diag);
 void command_done(struct step *st, uint64_t request, const struct command_result *result);
 int command_settings(const struct settings *s, struct diag *diag);
+void command_hint_label(struct diag *diag, const char *name);
 void command_result_mesh(struct command_result *r, const struct mesh *m);
 int invite_make(struct step *st, struct mesh *m, const struct command *c, struct command_result *r);
 bool node_prepare_key(struct step *st);
