@@ -144,13 +144,17 @@ static int start_failed(struct diag *diag, const struct uapi *u, const char *nam
 {
 	if (err == -ECHILD) {
 		diag_set(diag, err, "%s: %s was started and ended at once", name, u->program);
-		diag_hint(diag, "see what it says: LOG_LEVEL=verbose %s -f %s", u->program, name);
-		return err;
+		diag_hint(diag,
+		          "see what it says, and that /dev/net/tun is there: LOG_LEVEL=verbose %s "
+		          "-f %s",
+		          u->program, name);
+		return ERR_NO_WIREGUARD;
 	}
 	diag_set(diag, err, "%s: cannot start %s: %s", name, u->program, err_text(err));
-	if (err == -ENOENT)
-		diag_hint(diag, "apt install wireguard-go");
-	return err;
+	if (err != -ENOENT)
+		return err;
+	diag_hint(diag, "apt install wireguard-go");
+	return ERR_NO_WIREGUARD;
 }
 
 static int uapi_link_add(struct common *c, const char *name, struct diag *diag)
