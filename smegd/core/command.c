@@ -392,7 +392,7 @@ static void run_invite(struct step *st, const struct command *c)
 
 /* --- set, key ------------------------------------------------------------------------------- */
 
-static void take_settings(struct settings *to, const struct settings *from)
+void command_take_settings(struct settings *to, const struct settings *from)
 {
 	if (from->has_alias)
 		memcpy(to->alias, from->alias, sizeof(to->alias));
@@ -418,7 +418,7 @@ static void run_set(struct step *st, const struct command *c)
 		command_fail(st, c->request, err, &diag);
 		return;
 	}
-	take_settings(&m->settings, &c->settings);
+	command_take_settings(&m->settings, &c->settings);
 	rows_put_mesh(st, m);
 	if (own_may_publish(m))
 		own_publish(st, m, false);

@@ -99,22 +99,15 @@ static uint16_t free_wg_port(const struct node *n)
 }
 
 /* What was given, and the daemon's defaults for the rest. */
+/* What the host's configuration says, and over it what the command says. */
 static void take_settings(const struct node *n, struct settings *to, const struct settings *s)
 {
-	const char *alias = s->has_alias ? s->alias : n->options.alias;
-
 	memset(to, 0, sizeof(*to));
 	to->has_alias = to->has_description = to->has_places = true;
-	memcpy(to->alias, alias, strlen(alias) + 1);
-	if (s->has_description)
-		memcpy(to->description, s->description, sizeof(to->description));
-	if (s->has_places) {
-		memcpy(to->places, s->places, sizeof(to->places));
-		to->places_count = s->places_count;
-	} else {
-		memcpy(to->places, n->options.places, sizeof(to->places));
-		to->places_count = n->options.places_count;
-	}
+	memcpy(to->alias, n->options.alias, sizeof(to->alias));
+	memcpy(to->places, n->options.places, sizeof(to->places));
+	to->places_count = n->options.places_count;
+	command_take_settings(to, s);
 }
 
 /* The defaults too: a mesh whose record cannot be signed must not come about. */

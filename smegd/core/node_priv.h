@@ -371,6 +371,8 @@ int command_fail(struct step *st, uint64_t request, int err, const struct diag *
 void command_done(struct step *st, uint64_t request, const struct command_result *result);
 int command_settings(const struct settings *s, struct diag *diag);
 void command_hint_label(struct diag *diag, const char *name);
+/* Only what has a has_ flag; an omitted setting stays. */
+void command_take_settings(struct settings *to, const struct settings *from);
 void command_result_mesh(struct command_result *r, const struct mesh *m);
 int invite_make(struct step *st, struct mesh *m, const struct command *c, struct command_result *r);
 bool node_prepare_key(struct step *st);
