@@ -16,7 +16,7 @@ setting() { ctl "$1" status --json | jq -r ".meshes[0].$2"; }
 # In its network namespace: elsewhere strace cannot tell one kind of netlink socket from another.
 strace_start() {
 	rm -f "$T/strace" "$T/strace.talk"
-	host_spawn a "$T/strace.talk" strace -f -e trace=sendto,sendmsg,sendmmsg,write,writev \
+	host_spawn a "$T/strace.talk" strace -f -A -e trace=sendto,sendmsg,sendmmsg,write,writev \
 		-xx -s 16 -o "$T/strace" -p "$(cat "$T/a.daemon")"
 	strace=$spawned
 	disown "$strace"
