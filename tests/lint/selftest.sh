@@ -74,6 +74,7 @@ copy_tree() {
 	{
 		tests/lint/files.sh '*.c' '*.h' '*.proto' '*.sh' '*.awk'
 		ls Makefile .clang-format tests/run tests/lint/*
+		find tests/fuzz/corpus -type f
 	} | sort -u | tar -cf - -T - | tar -xf - -C "$1"
 }
 
