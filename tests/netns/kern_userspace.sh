@@ -21,7 +21,10 @@ say '- it has a session of its own and nothing of ours open'
 pid=$(wireguard_of a)
 [ "$(ps -o sid= -p "$pid")" != "$(ps -o sid= -p $$)" ] || fail 'is in our session'
 [ "$(ps -o ppid= -p "$pid" | tr -d ' ')" = 1 ] || say "  (its parent is $(ps -o ppid= -p "$pid"))"
-for fd in 0 1 2; do same "$(readlink "/proc/$pid/fd/$fd")" /dev/null; done
+for fd in 0 1 2; do
+	# In a chroot the link shows the path outside of it.
+	case $(readlink "/proc/$pid/fd/$fd") in */dev/null) ;; *) fail "descriptor $fd is not /dev/null" ;; esac
+done
 ! ls -l "/proc/$pid/fd" | grep -q smegtest || fail 'has a file of ours open'
 
 say '- a device that stands is adopted'

@@ -164,7 +164,7 @@ host_exec() {
 	local holder
 	holder=$(host_pid "$1") || fail "there is no host $1"
 	shift
-	nsenter -t "$holder" -n -m -u -r -- "$@"
+	nsenter -t "$holder" -n -m -u -r -w -- "$@"
 }
 
 host_spawn() {
@@ -172,7 +172,7 @@ host_spawn() {
 	holder=$(host_pid "$1") || fail "there is no host $1"
 	shift 2
 	# Replaced, not forked: the id is that of the command.
-	(exec nsenter -t "$holder" -n -m -u -r -- "$@") </dev/null >>"$log" 2>&1 &
+	(exec nsenter -t "$holder" -n -m -u -r -w -- "$@") </dev/null >>"$log" 2>&1 &
 	spawned=$!
 }
 
