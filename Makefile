@@ -274,7 +274,7 @@ netns: $(BIN) $(TOOLS) $(EXAMPLES)  ## real daemons in network namespaces (root)
 	$(call scripts,tests/netns,300,2)
 
 kernel: $(BIN) $(TOOLS)    ## inside a throw-away kernel under QEMU (root)
-	$(call scripts,tests/kernel,1800,1)
+	$(RUN) -t 1800 'many:kernel=tests/kernel/run.sh "$(subst %,*,$(notdir $(ONLY:.sh=)))"'
 
 sanitize:                  ## unit tests under asan and ubsan, those with threads under tsan
 	$(submake) VARIANT=asan unit

@@ -11,14 +11,15 @@ cd "$(dirname "$0")/../.." || exit 1
 limit=420 # seconds for one script
 
 inside() {
-	local script log=/run/log status failed=0 passed=0
+	local script log=/run/log status failed=0 passed=0 name
 	for script in tests/kernel/in/$1.sh; do
+		name=${script#tests/} name=${name%.sh} SECONDS=0
 		timeout -k 5 $limit bash "$script" >$log 2>&1 </dev/null
 		status=$?
 		case $status in
-		0) echo "ok $script"; passed=$((passed + 1)) ;;
-		77) echo "skip $script: $(tail -n 1 $log)" ;;
-		*) echo "FAIL $script (status $status)"; tail -n 100 $log; failed=1 ;;
+		0) echo "ok $name (${SECONDS}s)"; passed=$((passed + 1)) ;;
+		77) echo "skip $name: $(tail -n 1 $log)" ;;
+		*) echo "FAIL $name (status $status)"; tail -n 100 $log | sed 's/^/    /'; failed=1 ;;
 		esac
 	done
 	[ $failed = 0 ] || exit 1

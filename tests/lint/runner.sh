@@ -38,6 +38,15 @@ says 1 '3 passed, 2 failed, 0 skipped' "unit:a=$(cmocka 3 2 0)"
 # A program that leaves early, and one whose tests pass and which then fails.
 says 1 '0 passed, 1 failed, 0 skipped' unit:a=true
 says 1 '3 passed, 1 failed, 0 skipped' "unit:a=($(cmocka 3 0 0)); exit 9"
+# A script of many tests says for each how it went.
+says 0 'ok b \(2 s\)' 'many:a=echo "ok b (2 s)"; echo words; echo "skip c: why"'
+says 0 'skip c: why' 'many:a=echo "ok b (2 s)"; echo words; echo "skip c: why"'
+says 0 '1 passed, 0 failed, 1 skipped' 'many:a=echo "ok b"; echo words; echo "skip c: why"'
+says 1 'FAIL a' 'many:a=echo "ok b"; echo "FAIL c"; exit 1'
+says 1 '1 passed, 1 failed, 0 skipped' 'many:a=echo "ok b"; echo "FAIL c"; exit 1'
+says 1 '1 passed, 1 failed, 0 skipped' 'many:a=echo "ok b"; exit 1'
+says 1 '0 passed, 1 failed, 0 skipped' 'many:a=echo okay'
+says 0 'skip a: no kernel' 'many:a=echo no kernel; exit 77'
 # What is added up over several calls.
 says 0 'FAIL b' -r "$tmp/results" x:a=true x:b=false
 says 0 'ok c .*' -r "$tmp/results" x:c=true
