@@ -55,6 +55,7 @@ sees_all() {
 	ctl "$1" status >"$T/$1.status" 2>&1 && grep -q 'members .*3, 3 reachable' "$T/$1.status"
 }
 
+dead() { ! readlink "/proc/$1/exe" >/dev/null 2>&1; }
 pings() { host_exec "$1" ping -6 -q -c 3 -i 0.2 -W 2 "$(address "$2")" >"$T/ping" 2>&1; }
 
 # ---------------------------------------------------------------------------------------------
@@ -111,7 +112,10 @@ say "   $picture"
 title 'smegd on alpha is killed and started again, while beta pings alpha 100 times a second'
 host_spawn beta "$T/stream" ping -6 -q -c 400 -i 0.01 -W 2 "$(address alpha)"
 stream=$spawned
-kill -KILL "$(cat "$T/alpha.daemon")" || fail 'kill'
+killed=$(cat "$T/alpha.daemon")
+kill -KILL "$killed" || fail 'kill'
+# Until it is really gone it holds its database.
+wait_until 10 dead "$killed" || fail 'it does not die'
 [ "$break" != loss ] || { host_unplug alpha && sleep 0.3 && host_plug alpha; }
 start alpha
 wait "$stream"

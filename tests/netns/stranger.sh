@@ -212,6 +212,7 @@ stranger 'the hello of a join' "$T/hello.join"
 say 'a hello of a session, after the daemon that answered it was killed'
 listen b "$T/session.pcap"
 kill -KILL "$(cat "$T/na.pid")"
+wait "$(cat "$T/na.pid")" 2>/dev/null # it holds its database until it is gone
 # a cannot dial, so b does.
 host_exec a nft "add table inet mute; add chain inet mute out { type filter hook output priority 0; };
 	add rule inet mute out tcp dport $port drop" || fail 'nft'
@@ -219,6 +220,7 @@ daemon a
 up() { [ "$(many_ctl b list --json | jq '.members[] | select(.alias == "ocelot") | .local.session')" = true ]; }
 wait_until 60 up || fail 'b does not come back to a'
 kill -KILL "$(cat "$T/na.pid")"
+wait "$(cat "$T/na.pid")" 2>/dev/null # it holds its database until it is gone
 host_exec a nft delete table inet mute || fail 'nft'
 deaf "$T/session.pcap" b
 daemon a
