@@ -13,7 +13,7 @@ limit=420 # seconds for one script
 inside() {
 	local script log=/run/log status failed=0 passed=0 name
 	for script in tests/kernel/in/$1.sh; do
-		name=${script#tests/} name=${name%.sh} SECONDS=0
+		name=kernel/$(basename "$script" .sh) SECONDS=0
 		timeout -k 5 $limit bash "$script" >$log 2>&1 </dev/null
 		status=$?
 		case $status in
