@@ -256,8 +256,10 @@ static void test_dead_address_does_not_eat_all_the_time(void **state)
 	uint16_t port;
 
 	(void)state;
-	if (!rig_has_ipv6())
+	if (!rig_has_ipv6()) {
+		print_message("skipped: no IPv6 here\n");
 		skip();
+	}
 	side_open(&s, 3000);
 	deaf_open(&deaf, AF_INET6);
 	int listener = raw_listen(AF_INET, deaf.port, 5, &port);
