@@ -13,7 +13,7 @@
 # no founder is missing.  At the end no invite has admitted more than it may, nobody who has joined
 # is missing anywhere, and all three list the same.
 #
-#	KILLS=1000, else that many or as fit into a minute   SEED=number, printed, to choose the same
+#	KILLS=1000, else 1000 or as many as fit into 200 s   SEED=number, printed, to choose the same
 #	moments again
 #	BREAK=set|counter|invite|member   spoil what is compared; the test must fail
 . "$(dirname "$0")/lib.sh"
@@ -24,7 +24,7 @@ need_program "$SMEG_TOOLS/storedump"
 
 kills=${KILLS:-1000}
 seconds=${KILLS:+100000}
-seconds=${seconds:-60}
+seconds=${seconds:-200}
 seed=${SEED:-$((${EPOCHREALTIME/./} % 32768))}
 break=${BREAK:-}
 uses=2
