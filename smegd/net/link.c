@@ -13,6 +13,11 @@
  * true.  If not, an empty send waits until it becomes true, since nng sends when the kernel says
  * that it can; if that fails, a receive yields the reason, which nng's error event swallows.
  *
+ * A dropped link that has sent something reads on, and throws away, until all has left and the
+ * other side has been quiet for a moment.  TCP answers data for a closed socket with a reset, and
+ * so does a close() that leaves data unread; a reset destroys what is still on its way in the
+ * kernel, such as the words that say why we close.
+ *
  * Nothing is freed where it ends.  Handlers run deep inside pump_turn(), and data that net_next()
  * gave out may still be in use when the loop drops its link; so a dead link is closed and set
  * aside, and the next net_next() frees it, when no handler is on the stack.
@@ -56,14 +61,25 @@ static void unsay(struct link *l, unsigned what)
 
 /* --- up --- */
 
+/* Dropped, and all has left: close when the other side has been quiet for a moment. */
+static void linger(struct link *l)
+{
+	int64_t left_ms = MAX_OF(l->give_up_ms - pump_now(), 0);
+
+	alarm_set(&l->alarm, &l->net->pump, MIN_OF(left_ms, NET_LINGER_MS));
+}
+
 static void link_got(struct pipe *p)
 {
 	struct link *l = container_of(p, struct link, pipe);
 
-	if (l->state == LINK_FLUSHING)
-		pipe_resume(p);
-	else
+	if (l->state != LINK_FLUSHING) {
 		say(l, SAY_BYTES);
+		return;
+	}
+	pipe_resume(p);
+	if (pipe_is_drained(p))
+		linger(l);
 }
 
 static void link_drained(struct pipe *p)
@@ -71,7 +87,7 @@ static void link_drained(struct pipe *p)
 	struct link *l = container_of(p, struct link, pipe);
 
 	if (l->state == LINK_FLUSHING)
-		link_kill(l);
+		linger(l);
 }
 
 static void link_ended(struct pipe *p, int err)
@@ -287,15 +303,18 @@ void link_drop(struct link *l)
 {
 	bool has_bytes = l->say & SAY_BYTES;
 
-	if (l->state != LINK_UP || pipe_is_drained(&l->pipe)) {
+	if (l->state != LINK_UP || !pipe_is_used(&l->pipe)) {
 		link_kill(l);
 		return;
 	}
 	forget_number(l);
 	move(l, LINK_FLUSHING);
 	list_add(&l->net->dropped, &l->node);
-	alarm_set(&l->alarm, &l->net->pump, NET_FLUSH_MS);
-	/* Read on and throw away: closing with unread data would reset what is to leave. */
+	l->give_up_ms = pump_now() + NET_FLUSH_MS;
+	if (pipe_is_drained(&l->pipe))
+		linger(l);
+	else
+		alarm_set(&l->alarm, &l->net->pump, NET_FLUSH_MS);
 	if (has_bytes)
 		pipe_resume(&l->pipe);
 }

@@ -67,7 +67,10 @@ int net_dial(struct net *n, const struct hostport *at, uint64_t *ret_link) MUST_
  */
 int net_send(struct net *n, uint64_t link, enum lane lane, struct bytes bytes) MUST_CHECK;
 
-/* Close after what is queued has left (or after a second).  No news follow. */
+/*
+ * Close after what is queued has left and the other side is quiet, or after a second; at once if
+ * nothing was ever sent.  No news follow.
+ */
 void net_drop(struct net *n, uint64_t link);
 
 /* The next thing that happened; false: nothing more for now. */

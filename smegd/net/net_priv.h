@@ -14,7 +14,8 @@
 
 /* All links at once; those above the hub's limits live only until it drops them. */
 #define NET_LINKS_MAX (LIMIT_SESSIONS + LIMIT_HALF_OPEN + 256u)
-#define NET_FLUSH_MS 1000
+#define NET_FLUSH_MS 1000 /* a dropped link lives no longer */
+#define NET_LINGER_MS 100 /* when all has left: so long without input */
 
 /*
  *           net_dial            accept
@@ -61,8 +62,8 @@ struct link {
 	uint8_t scrap;
 	struct endpoint targets[RESOLVE_ADDRESSES];
 	size_t targets_count;
-	size_t target; /* the next to try */
-	int64_t give_up_ms;
+	size_t target;      /* the next to try */
+	int64_t give_up_ms; /* also of flushing */
 	uint16_t port;
 
 	struct alarm alarm;        /* dialling: try the next; flushing: close */

@@ -272,6 +272,7 @@ int pipe_send(struct pipe *p, enum lane lane, const struct bytes *parts, size_t 
 	if (!chunk)
 		return -ENOMEM;
 	list_add(&p->lanes[lane], &chunk->node);
+	p->used = true;
 	p->queued += total;
 	send_on(p);
 	return 0;
@@ -280,4 +281,9 @@ int pipe_send(struct pipe *p, enum lane lane, const struct bytes *parts, size_t 
 bool pipe_is_drained(const struct pipe *p)
 {
 	return p->queued == 0;
+}
+
+bool pipe_is_used(const struct pipe *p)
+{
+	return p->used;
 }

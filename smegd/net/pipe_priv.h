@@ -36,6 +36,7 @@ struct pipe {
 	bool ending; /* a receive has failed: one more is tried */
 	bool broken; /* a send has failed: what is queued later goes nowhere */
 	bool closed;
+	bool used;                      /* something was queued, ever */
 	int err;                        /* the first that is worth telling */
 	struct list lanes[LANE__COUNT]; /* of chunks */
 	struct chunk *sending;
@@ -71,8 +72,9 @@ void pipe_resume(struct pipe *p);
  */
 int pipe_send(struct pipe *p, enum lane lane, const struct bytes *parts, size_t count) MUST_CHECK;
 
-/* Is anything queued that can still leave? */
+/* Has all left that was queued?  Was ever anything? */
 bool pipe_is_drained(const struct pipe *p);
+bool pipe_is_used(const struct pipe *p);
 
 /* An nng error as ours: 0 for "closed", -errno. */
 int pipe_error(int nng_err);

@@ -55,6 +55,14 @@ void side_expect_nothing(struct side *s)
 	assert_false(net_next(s->net, &news));
 }
 
+void side_settle(struct side *s, size_t live)
+{
+	int64_t until_ms = rig_now() + RIG_PATIENCE_MS;
+
+	for (side_expect_nothing(s); s->rig.mem.live > live; side_expect_nothing(s))
+		assert_true(rig_wait(&s->rig, until_ms));
+}
+
 uint16_t side_listen(struct side *s, int family)
 {
 	struct addr at = { 0 };

@@ -25,6 +25,9 @@ struct net_news side_expect(struct side *s, enum net_news_kind kind, uint64_t li
 /* There are none now. */
 void side_expect_nothing(struct side *s);
 
+/* Run the loop, which has no news, until so few blocks of memory live: dropped links are gone. */
+void side_settle(struct side *s, size_t live);
+
 /* Listen on loopback (family AF_INET, AF_INET6) or everywhere (0). */
 uint16_t side_listen(struct side *s, int family);
 

@@ -355,6 +355,7 @@ static void test_drop_flushes(void **state)
 	ask(fd, "all");
 	expect_request(&p, conn, "all");
 	assert_int_equal(local_reply(p.local, conn, (struct bytes){ part, sizeof(part) }, true), 0);
+	int64_t before = rig_now();
 	local_drop(p.local, conn);
 	for (ssize_t now = -1; now != 0;) {
 		now = raw_recv_some(fd, part, sizeof(part));
@@ -363,7 +364,8 @@ static void test_drop_flushes(void **state)
 		if (now < 0)
 			rig_wait(&p.rig, rig_now() + 1);
 	}
-	assert_int_equal(got, sizeof(part) + 4);
+	/* All of it, unless the machine was so busy that the second was over. */
+	assert_true(got == sizeof(part) + 4 || rig_now() - before >= 999);
 	close(fd);
 
 	/* With nothing queued it closes at once. */
@@ -375,7 +377,7 @@ static void test_drop_flushes(void **state)
 
 	/* Who does not read is given a second. */
 	size_t idle = p.rig.mem.live;
-	int64_t before = rig_now();
+	before = rig_now();
 	fd = place_client(&p, &conn);
 	assert_int_equal(local_reply(p.local, conn, (struct bytes){ part, sizeof(part) }, false),
 	                 0);
@@ -492,8 +494,10 @@ static void test_places_are_kept_for_root(void **state)
 	uint64_t conn;
 
 	(void)state;
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
+		print_message("skipped: not root\n");
 		skip();
+	}
 	place_open(&p);
 	assert_int_equal(chmod(p.dir, 0755), 0);
 	assert_int_equal(chmod(p.path, 0666), 0);
@@ -501,6 +505,7 @@ static void test_places_are_kept_for_root(void **state)
 		fds[count] = connect_as(p.path, 65534);
 		if (fds[count] < 0) {
 			place_close(&p);
+			print_message("skipped: others have no way to the temporary folder\n");
 			skip();
 		}
 		count++;
