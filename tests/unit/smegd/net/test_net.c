@@ -441,7 +441,7 @@ static void test_drop_flushes(void **state)
  */
 static void drop_with_unread_input(bool drained_before)
 {
-	static uint8_t block[10 * CHUNK];
+	static uint8_t block[4 * CHUNK];
 	static uint8_t got[sizeof(block)];
 	struct side s;
 	uint16_t port;
