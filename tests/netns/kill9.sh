@@ -13,7 +13,7 @@
 # no founder is missing.  At the end no invite has admitted more than it may, nobody who has joined
 # is missing anywhere, and all three list the same.
 #
-#	KILLS=1000, else 1000 or as many as fit into 200 s   SEED=number, printed, to choose the same
+#	KILLS=1000, else 1000 or as many as fit into 120 s   SEED=number, printed, to choose the same
 #	moments again
 #	BREAK=set|counter|invite|member   spoil what is compared; the test must fail
 . "$(dirname "$0")/lib.sh"
@@ -24,7 +24,7 @@ need_program "$SMEG_TOOLS/storedump"
 
 kills=${KILLS:-1000}
 seconds=${KILLS:+100000}
-seconds=${seconds:-200}
+seconds=${seconds:-120}
 seed=${SEED:-$((${EPOCHREALTIME/./} % 32768))}
 break=${BREAK:-}
 uses=2
@@ -251,6 +251,7 @@ wait_until 20 settled || fail 'the founders are not stored'
 for h in a b c; do worker $h & done
 inviter &
 rivalry >"$T/rivalry" 2>&1 &
+rivalry=$!
 begun=$SECONDS
 early=0
 for ((i = 0; i < kills && SECONDS - begun < seconds; i++)); do
@@ -276,7 +277,9 @@ say "$i kills in $took s, $early of them while starting; changed meanwhile:" \
 	"$(for h in a b c; do echo "$h $(number $h.kept)"; done | paste -sd,), invites $(number invites)"
 
 # --- at the end ---
-wait
+# NEEDSWORK: once a last round of rivals did not end; a round that does not is not judged below.
+no_jobs() { [ -z "$(jobs -pr)" ]; }
+wait_until 60 no_jobs || say "still at work: $(jobs -r | xargs); rivals ($rivalry): $(tail -n 3 "$T/rivalry" | xargs)"
 for n in $(cat "$T/rounds"); do
 	results=$(cat "$T"/rival."$n".? | sort | uniq -c | xargs)
 	[ "$results" = "$uses joined $((rivals - uses)) used-up" ] ||
