@@ -12,22 +12,36 @@
 /* Chosen so that a full message stays below LIMIT_FRAME_BYTES. */
 #define MSG_ENTRIES_BYTES_MAX 49152u /* sum of statement bytes in one MSG_ENTRIES */
 #define MSG_ENTRIES_MAX 512u
-#define MSG_SUMMARY_MAX 1024u
-#define MSG_WANT_MAX 1024u
+#define MSG_ITEMS_MAX 2048u         /* in one MSG_WANT or MSG_ANNOUNCE */
+#define MSG_SYMBOLS_BYTES_MAX 32768u /* in one MSG_SKETCH */
+#define MSG_BEAT_BYTES_MAX 512u
+#define MSG_ITEM_BYTES 8u
 
 enum msg_kind {
-	MSG_ENTRIES = 1,  /* statements: news, or what a summary showed to be missing */
-	MSG_DIGEST = 2,   /* my digest; `question`: tell me yours */
-	MSG_SUMMARY = 3,  /* fingerprints of all my entries in a range of keys */
-	MSG_WANT = 4,     /* send me all statements about these keys */
-	MSG_REDEEM = 5,   /* joiner -> introducer -> issuer: honour this invite */
-	MSG_REDEEMED = 6, /* the answer, on the way back */
-	MSG_BYE = 7,      /* I close this session on purpose */
+	MSG_ENTRIES = 1,   /* statements: news, an answer to MSG_WANT, or a page */
+	MSG_DIGEST = 2,    /* I am here, my digest; `question`: tell me yours */
+	MSG_SKETCH = 3,    /* symbols of my statements */
+	MSG_WANT = 4,      /* send me these statements */
+	MSG_REDEEM = 5,    /* joiner -> introducer -> issuer: honour this invite */
+	MSG_REDEEMED = 6,  /* the answer, on the way back */
+	MSG_BYE = 7,       /* I close this session on purpose */
+	MSG_ANNOUNCE = 8,  /* I hold these new statements */
+	MSG_MORE = 9,      /* send me further symbols */
+	MSG_FETCH = 10,    /* send me a page of the whole state */
+	MSG_SUSPECT = 11,  /* a watcher misses a member that you watch too */
+	MSG_ATTEST = 12,   /* a watcher's part of a prune certificate */
+	MSG_BEAT = 13,     /* the leader's heartbeat */
+	MSG_BEAT_ACK = 14, /* so many below me have had it */
 };
 
-struct summary_item {
-	struct key member; /* X25519 */
-	uint8_t fingerprint[FINGERPRINT_BYTES];
+/* How news go on: see gossip.h.  In the numbers of the wire. */
+enum way {
+	WAY_NONE = 0,   /* asked for: not relayed as it is */
+	WAY_TREE_1 = 1, /* down the first tree, below what we share with the sender */
+	WAY_TREE_2 = 2,
+	WAY_ROOT_1 = 3, /* from a leaf of the mesh: be the root of the first tree for it */
+	WAY_ROOT_2 = 4,
+	WAY__COUNT
 };
 
 /* All pointers are borrowed: from the decoder's arena, or from the node until the next step. */
@@ -37,25 +51,48 @@ struct msg {
 		struct {
 			struct bytes *stmts;
 			size_t count;
+			enum way way;
+			bool is_page;    /* all statements about from..to, both inclusive */
+			struct key from; /* X25519; zero: and the mesh key's */
+			struct key to;
 		} entries;
 		struct {
 			uint8_t digest[DIGEST_BYTES];
 			bool question;
-			uint64_t members; /* entries behind it, for people */
+			uint64_t members; /* entries behind it, for people; 0: not said */
 		} digest;
 		struct {
-			struct key from; /* first key of the range, inclusive */
-			struct key to;   /* last key of the range, inclusive */
-			uint8_t mesh_fingerprint[FINGERPRINT_BYTES];
-			bool reply; /* an answer to a summary: do not answer with one */
-			struct summary_item *items; /* ascending */
-			size_t count;
-		} summary;
+			uint64_t salt;
+			uint32_t from;
+			struct bytes symbols;
+		} sketch;
 		struct {
-			bool mesh; /* also the mesh key's statements */
-			struct key *members;
+			uint64_t salt;
+			uint32_t from;
+			uint32_t count;
+		} more;
+		struct {
+			uint64_t salt; /* want: of the sketch; 0: they were announced */
+			uint64_t *items;
 			size_t count;
-		} want;
+		} items; /* want, announce */
+		struct {
+			struct key from;
+		} fetch;
+		struct {
+			struct key member;           /* X25519 */
+			uint64_t counter;            /* of its record */
+			struct signature signature;  /* attest only */
+		} watch; /* suspect, attest */
+		struct {
+			struct bytes beat;
+			enum way way;
+			struct bytes other; /* empty, or the second half of a proof */
+		} beat;
+		struct {
+			uint64_t number;
+			uint32_t count;
+		} beat_ack;
 		struct {
 			uint64_t request;    /* chosen by the asker, per session */
 			struct bytes invite; /* signed limits, raw */

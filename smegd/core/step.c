@@ -73,6 +73,16 @@ static struct bytes *copy_list(struct step *st, const struct bytes *list, size_t
 	return out;
 }
 
+static void copy_items(struct step *st, struct msg *msg)
+{
+	size_t bytes = msg->u.items.count * sizeof(*msg->u.items.items);
+	uint64_t *copy = step_alloc(st, bytes);
+
+	if (copy && bytes)
+		memcpy(copy, msg->u.items.items, bytes);
+	msg->u.items.items = copy;
+}
+
 static void copy_inside(struct step *st, struct msg *msg)
 {
 	switch (msg->kind) {
@@ -85,9 +95,23 @@ static void copy_inside(struct step *st, struct msg *msg)
 	case MSG_REDEEM:
 		msg->u.redeem.invite = copy_bytes(st, msg->u.redeem.invite);
 		break;
-	case MSG_SUMMARY:
-	case MSG_WANT: /* their arrays are made by step_alloc() */
+	case MSG_SKETCH:
+		msg->u.sketch.symbols = copy_bytes(st, msg->u.sketch.symbols);
+		break;
+	case MSG_BEAT:
+		msg->u.beat.beat = copy_bytes(st, msg->u.beat.beat);
+		msg->u.beat.other = copy_bytes(st, msg->u.beat.other);
+		break;
+	case MSG_WANT:
+	case MSG_ANNOUNCE:
+		copy_items(st, msg);
+		break;
 	case MSG_DIGEST:
+	case MSG_MORE:
+	case MSG_FETCH:
+	case MSG_SUSPECT:
+	case MSG_ATTEST:
+	case MSG_BEAT_ACK:
 	case MSG_BYE:
 		break;
 	}

@@ -25,7 +25,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ITEM_BYTES (KEY_BYTES + FINGERPRINT_BYTES)
 #define MESSAGE_VERSION 0u
 
 /* Any body, and the envelope around it. */
@@ -34,11 +33,18 @@ struct packet {
 	union {
 		Sync__Entries entries;
 		Sync__Digest digest;
-		Sync__Summary summary;
+		Sync__Sketch sketch;
 		Sync__Want want;
 		Sync__Redeem redeem;
 		Sync__Redeemed redeemed;
 		Sync__Bye bye;
+		Sync__Announce announce;
+		Sync__More more;
+		Sync__Fetch fetch;
+		Sync__Suspect suspect;
+		Sync__Attest attest;
+		Sync__Beat beat;
+		Sync__BeatAck beat_ack;
 	} u;
 };
 
@@ -60,24 +66,21 @@ static int check_stmts(const struct bytes *stmts, size_t count)
 	return sum > MSG_ENTRIES_BYTES_MAX ? ERR_TOO_BIG : 0;
 }
 
-static int check_summary(const struct msg *m)
+static int check_entries(const struct msg *m)
 {
-	const struct summary_item *items = m->u.summary.items;
-	size_t count = m->u.summary.count;
+	if (m->u.entries.way >= WAY__COUNT)
+		return ERR_MALFORMED;
+	if (m->u.entries.is_page && key_compare(&m->u.entries.from, &m->u.entries.to) > 0)
+		return ERR_MALFORMED;
+	return check_stmts(m->u.entries.stmts, m->u.entries.count);
+}
 
-	if (count > MSG_SUMMARY_MAX)
+static int check_beat(const struct msg *m)
+{
+	if (m->u.beat.beat.count == 0 || m->u.beat.way >= WAY__COUNT)
+		return ERR_MALFORMED;
+	if (m->u.beat.beat.count > MSG_BEAT_BYTES_MAX || m->u.beat.other.count > MSG_BEAT_BYTES_MAX)
 		return ERR_TOO_BIG;
-	if (key_compare(&m->u.summary.from, &m->u.summary.to) > 0)
-		return ERR_MALFORMED;
-	for (size_t i = 1; i < count; i++) {
-		if (key_compare(&items[i - 1].member, &items[i].member) >= 0)
-			return ERR_MALFORMED;
-	}
-	if (count == 0)
-		return 0;
-	if (key_compare(&items[0].member, &m->u.summary.from) < 0 ||
-	    key_compare(&items[count - 1].member, &m->u.summary.to) > 0)
-		return ERR_MALFORMED;
 	return 0;
 }
 
@@ -94,16 +97,24 @@ int message_check(const struct msg *m)
 {
 	switch (m->kind) {
 	case MSG_ENTRIES:
-		return check_stmts(m->u.entries.stmts, m->u.entries.count);
-	case MSG_SUMMARY:
-		return check_summary(m);
+		return check_entries(m);
+	case MSG_SKETCH:
+		return m->u.sketch.symbols.count > MSG_SYMBOLS_BYTES_MAX ? ERR_TOO_BIG : 0;
 	case MSG_WANT:
-		return m->u.want.count > MSG_WANT_MAX ? ERR_TOO_BIG : 0;
+	case MSG_ANNOUNCE:
+		return m->u.items.count > MSG_ITEMS_MAX ? ERR_TOO_BIG : 0;
+	case MSG_BEAT:
+		return check_beat(m);
 	case MSG_REDEEM:
 		return check_redeem(m);
 	case MSG_REDEEMED:
 		return check_stmts(m->u.redeemed.stmts, m->u.redeemed.count);
 	case MSG_DIGEST:
+	case MSG_MORE:
+	case MSG_FETCH:
+	case MSG_SUSPECT:
+	case MSG_ATTEST:
+	case MSG_BEAT_ACK:
 	case MSG_BYE:
 		return 0;
 	}
@@ -144,6 +155,11 @@ static int pack_entries(const struct msg *m, struct packet *p, struct arena *a)
 	p->envelope.body_case = SYNC__ENVELOPE__BODY_ENTRIES;
 	p->envelope.entries = &p->u.entries;
 	p->u.entries.n_statements = m->u.entries.count;
+	p->u.entries.way = (uint32_t)m->u.entries.way;
+	if (m->u.entries.is_page) {
+		p->u.entries.from = data_of(m->u.entries.from.b, KEY_BYTES);
+		p->u.entries.to = data_of(m->u.entries.to.b, KEY_BYTES);
+	}
 	return pack_stmts(m->u.entries.stmts, m->u.entries.count, a, &p->u.entries.statements);
 }
 
@@ -159,40 +175,116 @@ static int pack_digest(const struct msg *m, struct packet *p, struct arena *a)
 	return 0;
 }
 
-static int pack_summary(const struct msg *m, struct packet *p, struct arena *a)
+static int pack_sketch(const struct msg *m, struct packet *p, struct arena *a)
 {
-	size_t count = m->u.summary.count;
-	uint8_t *items = arena_alloc(a, count * ITEM_BYTES);
+	(void)a;
+	sync__sketch__init(&p->u.sketch);
+	p->envelope.body_case = SYNC__ENVELOPE__BODY_SKETCH;
+	p->envelope.sketch = &p->u.sketch;
+	p->u.sketch.salt = m->u.sketch.salt;
+	p->u.sketch.from = m->u.sketch.from;
+	p->u.sketch.symbols = data_of(m->u.sketch.symbols.at, m->u.sketch.symbols.count);
+	return 0;
+}
+
+static int pack_more(const struct msg *m, struct packet *p, struct arena *a)
+{
+	(void)a;
+	sync__more__init(&p->u.more);
+	p->envelope.body_case = SYNC__ENVELOPE__BODY_MORE;
+	p->envelope.more = &p->u.more;
+	p->u.more.salt = m->u.more.salt;
+	p->u.more.from = m->u.more.from;
+	p->u.more.count = m->u.more.count;
+	return 0;
+}
+
+static int pack_items(const struct msg *m, struct arena *a, ProtobufCBinaryData *ret_data)
+{
+	size_t bytes = m->u.items.count * MSG_ITEM_BYTES;
+	uint8_t *data = arena_alloc(a, bytes);
 	struct writer w;
 
-	if (!items)
+	if (!data)
 		return -ENOMEM;
-	writer_init(&w, items, count * ITEM_BYTES);
-	for (size_t i = 0; i < count; i++) {
-		write_copy(&w, m->u.summary.items[i].member.b, KEY_BYTES);
-		write_copy(&w, m->u.summary.items[i].fingerprint, FINGERPRINT_BYTES);
-	}
+	writer_init(&w, data, bytes);
+	for (size_t i = 0; i < m->u.items.count; i++)
+		write_u64(&w, m->u.items.items[i]);
 	assert(!w.err);
-	sync__summary__init(&p->u.summary);
-	p->envelope.body_case = SYNC__ENVELOPE__BODY_SUMMARY;
-	p->envelope.summary = &p->u.summary;
-	p->u.summary.from = data_of(m->u.summary.from.b, KEY_BYTES);
-	p->u.summary.to = data_of(m->u.summary.to.b, KEY_BYTES);
-	p->u.summary.mesh_fingerprint = data_of(m->u.summary.mesh_fingerprint, FINGERPRINT_BYTES);
-	p->u.summary.reply = m->u.summary.reply;
-	p->u.summary.items = data_of(items, w.count);
+	*ret_data = data_of(data, bytes);
 	return 0;
 }
 
 static int pack_want(const struct msg *m, struct packet *p, struct arena *a)
 {
-	(void)a;
-	_Static_assert(sizeof(struct key) == KEY_BYTES, "an array of keys is their bytes");
 	sync__want__init(&p->u.want);
 	p->envelope.body_case = SYNC__ENVELOPE__BODY_WANT;
 	p->envelope.want = &p->u.want;
-	p->u.want.mesh = m->u.want.mesh;
-	p->u.want.members = data_of(m->u.want.members, m->u.want.count * KEY_BYTES);
+	p->u.want.salt = m->u.items.salt;
+	return pack_items(m, a, &p->u.want.items);
+}
+
+static int pack_announce(const struct msg *m, struct packet *p, struct arena *a)
+{
+	sync__announce__init(&p->u.announce);
+	p->envelope.body_case = SYNC__ENVELOPE__BODY_ANNOUNCE;
+	p->envelope.announce = &p->u.announce;
+	return pack_items(m, a, &p->u.announce.items);
+}
+
+static int pack_fetch(const struct msg *m, struct packet *p, struct arena *a)
+{
+	(void)a;
+	sync__fetch__init(&p->u.fetch);
+	p->envelope.body_case = SYNC__ENVELOPE__BODY_FETCH;
+	p->envelope.fetch = &p->u.fetch;
+	p->u.fetch.from = data_of(m->u.fetch.from.b, KEY_BYTES);
+	return 0;
+}
+
+static int pack_suspect(const struct msg *m, struct packet *p, struct arena *a)
+{
+	(void)a;
+	sync__suspect__init(&p->u.suspect);
+	p->envelope.body_case = SYNC__ENVELOPE__BODY_SUSPECT;
+	p->envelope.suspect = &p->u.suspect;
+	p->u.suspect.member = data_of(m->u.watch.member.b, KEY_BYTES);
+	p->u.suspect.counter = m->u.watch.counter;
+	return 0;
+}
+
+static int pack_attest(const struct msg *m, struct packet *p, struct arena *a)
+{
+	(void)a;
+	sync__attest__init(&p->u.attest);
+	p->envelope.body_case = SYNC__ENVELOPE__BODY_ATTEST;
+	p->envelope.attest = &p->u.attest;
+	p->u.attest.member = data_of(m->u.watch.member.b, KEY_BYTES);
+	p->u.attest.counter = m->u.watch.counter;
+	p->u.attest.signature = data_of(m->u.watch.signature.b, SIGNATURE_BYTES);
+	return 0;
+}
+
+static int pack_beat(const struct msg *m, struct packet *p, struct arena *a)
+{
+	(void)a;
+	sync__beat__init(&p->u.beat);
+	p->envelope.body_case = SYNC__ENVELOPE__BODY_BEAT;
+	p->envelope.beat = &p->u.beat;
+	p->u.beat.beat = data_of(m->u.beat.beat.at, m->u.beat.beat.count);
+	p->u.beat.way = (uint32_t)m->u.beat.way;
+	p->u.beat.other = data_of(m->u.beat.other.at, m->u.beat.other.count);
+	return 0;
+}
+
+static int pack_beat_ack(const struct msg *m, struct packet *p, struct arena *a)
+{
+	(void)a;
+	sync__beat_ack__init(&p->u.beat_ack);
+	p->envelope.body_case = SYNC__ENVELOPE__BODY_BEAT_ACK;
+	p->envelope.beat_ack = &p->u.beat_ack;
+	p->u.beat_ack.number = m->u.beat_ack.number;
+	p->u.beat_ack.count = m->u.beat_ack.count;
 	return 0;
 }
 
@@ -265,6 +357,11 @@ static int unpack_entries(const Sync__Envelope *e, struct arena *a, struct msg *
 	const Sync__Entries *from = e->entries;
 
 	m->u.entries.count = from->n_statements;
+	m->u.entries.way = from->way < WAY__COUNT ? (enum way)from->way : WAY__COUNT;
+	m->u.entries.is_page = from->to.len != 0;
+	if (m->u.entries.is_page && (copy_exact(m->u.entries.from.b, from->from, KEY_BYTES) ||
+	                             copy_exact(m->u.entries.to.b, from->to, KEY_BYTES)))
+		return ERR_MALFORMED;
 	return unpack_stmts(from->statements, from->n_statements, a, &m->u.entries.stmts);
 }
 
@@ -278,58 +375,97 @@ static int unpack_digest(const Sync__Envelope *e, struct arena *a, struct msg *m
 	return copy_exact(m->u.digest.digest, from->digest, DIGEST_BYTES);
 }
 
-static int unpack_items(ProtobufCBinaryData from, struct arena *a, struct msg *m)
+static int unpack_sketch(const Sync__Envelope *e, struct arena *a, struct msg *m)
 {
-	size_t count = from.len / ITEM_BYTES;
-	struct summary_item *items;
-	struct reader r;
+	const Sync__Sketch *from = e->sketch;
 
-	if (count > MSG_SUMMARY_MAX)
-		return ERR_TOO_BIG;
-	if (from.len % ITEM_BYTES != 0)
-		return ERR_MALFORMED;
-	items = arena_alloc(a, count * sizeof(*items));
-	if (!items)
-		return -ENOMEM;
-	reader_init(&r, (struct bytes){ .at = from.data, .count = from.len });
-	for (size_t i = 0; i < count; i++) {
-		read_copy(&r, items[i].member.b, KEY_BYTES);
-		read_copy(&r, items[i].fingerprint, FINGERPRINT_BYTES);
-	}
-	m->u.summary.items = items;
-	m->u.summary.count = count;
-	return reader_finish(&r);
+	(void)a;
+	m->u.sketch.salt = from->salt;
+	m->u.sketch.from = from->from;
+	m->u.sketch.symbols = (struct bytes){ from->symbols.data, from->symbols.len };
+	return 0;
 }
 
-static int unpack_summary(const Sync__Envelope *e, struct arena *a, struct msg *m)
+static int unpack_more(const Sync__Envelope *e, struct arena *a, struct msg *m)
 {
-	const Sync__Summary *from = e->summary;
-	int err = copy_exact(m->u.summary.from.b, from->from, KEY_BYTES);
+	(void)a;
+	m->u.more.salt = e->more->salt;
+	m->u.more.from = e->more->from;
+	m->u.more.count = e->more->count;
+	return 0;
+}
 
-	if (!err)
-		err = copy_exact(m->u.summary.to.b, from->to, KEY_BYTES);
-	if (!err)
-		err = copy_exact(m->u.summary.mesh_fingerprint, from->mesh_fingerprint,
-		                 FINGERPRINT_BYTES);
-	if (!err)
-		err = unpack_items(from->items, a, m);
-	m->u.summary.reply = from->reply;
-	return err;
+static int unpack_items(ProtobufCBinaryData from, struct arena *a, struct msg *m)
+{
+	size_t count = from.len / MSG_ITEM_BYTES;
+	struct reader r;
+
+	if (count > MSG_ITEMS_MAX)
+		return ERR_TOO_BIG;
+	if (from.len % MSG_ITEM_BYTES != 0)
+		return ERR_MALFORMED;
+	m->u.items.items = arena_alloc(a, count * sizeof(*m->u.items.items));
+	if (!m->u.items.items)
+		return -ENOMEM;
+	m->u.items.count = count;
+	reader_init(&r, (struct bytes){ .at = from.data, .count = from.len });
+	for (size_t i = 0; i < count; i++)
+		m->u.items.items[i] = read_u64(&r);
+	return reader_finish(&r);
 }
 
 static int unpack_want(const Sync__Envelope *e, struct arena *a, struct msg *m)
 {
-	const Sync__Want *from = e->want;
-	size_t count = from->members.len / KEY_BYTES;
+	m->u.items.salt = e->want->salt;
+	return unpack_items(e->want->items, a, m);
+}
 
-	if (count > MSG_WANT_MAX)
-		return ERR_TOO_BIG;
-	if (from->members.len % KEY_BYTES != 0)
-		return ERR_MALFORMED;
-	m->u.want.mesh = from->mesh;
-	m->u.want.count = count;
-	m->u.want.members = arena_dup(a, from->members.data, from->members.len);
-	return m->u.want.members ? 0 : -ENOMEM;
+static int unpack_announce(const Sync__Envelope *e, struct arena *a, struct msg *m)
+{
+	return unpack_items(e->announce->items, a, m);
+}
+
+static int unpack_fetch(const Sync__Envelope *e, struct arena *a, struct msg *m)
+{
+	(void)a;
+	return copy_exact(m->u.fetch.from.b, e->fetch->from, KEY_BYTES);
+}
+
+static int unpack_suspect(const Sync__Envelope *e, struct arena *a, struct msg *m)
+{
+	(void)a;
+	m->u.watch.counter = e->suspect->counter;
+	return copy_exact(m->u.watch.member.b, e->suspect->member, KEY_BYTES);
+}
+
+static int unpack_attest(const Sync__Envelope *e, struct arena *a, struct msg *m)
+{
+	int err = copy_exact(m->u.watch.member.b, e->attest->member, KEY_BYTES);
+
+	(void)a;
+	m->u.watch.counter = e->attest->counter;
+	if (err)
+		return err;
+	return copy_exact(m->u.watch.signature.b, e->attest->signature, SIGNATURE_BYTES);
+}
+
+static int unpack_beat(const Sync__Envelope *e, struct arena *a, struct msg *m)
+{
+	const Sync__Beat *from = e->beat;
+
+	(void)a;
+	m->u.beat.beat = (struct bytes){ from->beat.data, from->beat.len };
+	m->u.beat.way = from->way < WAY__COUNT ? (enum way)from->way : WAY__COUNT;
+	m->u.beat.other = (struct bytes){ from->other.data, from->other.len };
+	return 0;
+}
+
+static int unpack_beat_ack(const Sync__Envelope *e, struct arena *a, struct msg *m)
+{
+	(void)a;
+	m->u.beat_ack.number = e->beat_ack->number;
+	m->u.beat_ack.count = e->beat_ack->count;
+	return 0;
 }
 
 static int unpack_redeem(const Sync__Envelope *e, struct arena *a, struct msg *m)
@@ -379,20 +515,34 @@ static const struct kind {
 } kinds[] = {
 	[MSG_ENTRIES] = { pack_entries, unpack_entries },
 	[MSG_DIGEST] = { pack_digest, unpack_digest },
-	[MSG_SUMMARY] = { pack_summary, unpack_summary },
+	[MSG_SKETCH] = { pack_sketch, unpack_sketch },
 	[MSG_WANT] = { pack_want, unpack_want },
 	[MSG_REDEEM] = { pack_redeem, unpack_redeem },
 	[MSG_REDEEMED] = { pack_redeemed, unpack_redeemed },
 	[MSG_BYE] = { pack_bye, unpack_bye },
+	[MSG_ANNOUNCE] = { pack_announce, unpack_announce },
+	[MSG_MORE] = { pack_more, unpack_more },
+	[MSG_FETCH] = { pack_fetch, unpack_fetch },
+	[MSG_SUSPECT] = { pack_suspect, unpack_suspect },
+	[MSG_ATTEST] = { pack_attest, unpack_attest },
+	[MSG_BEAT] = { pack_beat, unpack_beat },
+	[MSG_BEAT_ACK] = { pack_beat_ack, unpack_beat_ack },
 };
 
 _Static_assert((int)MSG_ENTRIES == (int)SYNC__ENVELOPE__BODY_ENTRIES &&
                        (int)MSG_DIGEST == (int)SYNC__ENVELOPE__BODY_DIGEST &&
-                       (int)MSG_SUMMARY == (int)SYNC__ENVELOPE__BODY_SUMMARY &&
+                       (int)MSG_SKETCH == (int)SYNC__ENVELOPE__BODY_SKETCH &&
                        (int)MSG_WANT == (int)SYNC__ENVELOPE__BODY_WANT &&
                        (int)MSG_REDEEM == (int)SYNC__ENVELOPE__BODY_REDEEM &&
                        (int)MSG_REDEEMED == (int)SYNC__ENVELOPE__BODY_REDEEMED &&
-                       (int)MSG_BYE == (int)SYNC__ENVELOPE__BODY_BYE,
+                       (int)MSG_BYE == (int)SYNC__ENVELOPE__BODY_BYE &&
+                       (int)MSG_ANNOUNCE == (int)SYNC__ENVELOPE__BODY_ANNOUNCE &&
+                       (int)MSG_MORE == (int)SYNC__ENVELOPE__BODY_MORE &&
+                       (int)MSG_FETCH == (int)SYNC__ENVELOPE__BODY_FETCH &&
+                       (int)MSG_SUSPECT == (int)SYNC__ENVELOPE__BODY_SUSPECT &&
+                       (int)MSG_ATTEST == (int)SYNC__ENVELOPE__BODY_ATTEST &&
+                       (int)MSG_BEAT == (int)SYNC__ENVELOPE__BODY_BEAT &&
+                       (int)MSG_BEAT_ACK == (int)SYNC__ENVELOPE__BODY_BEAT_ACK,
                "one number for a kind and its place in the oneof");
 
 int message_pack(const struct msg *m,
