@@ -265,8 +265,8 @@ static bool lists_fill(struct sketch_decoder *d)
 	}
 	for (size_t i = 0; i < d->ours.count && d->found_count > 0; i++) {
 		struct found key = { .item = d->ours.items[i] };
-		const struct found *f = bsearch(&key, d->found, d->found_count, sizeof(*f),
-		                                found_compare);
+		const struct found *f =
+			bsearch(&key, d->found, d->found_count, sizeof(*f), found_compare);
 
 		if (!f)
 			continue;

@@ -25,7 +25,7 @@ struct sketch_decoder;
 /* What a part of `count` symbols takes on the wire at most. */
 #define SKETCH_HEAD_BYTES_MAX 8u
 #define SKETCH_SYMBOL_BYTES_MAX 16u
-#define SKETCH_BYTES_MAX(count) (SKETCH_HEAD_BYTES_MAX + (count) * SKETCH_SYMBOL_BYTES_MAX)
+#define SKETCH_BYTES_MAX(count) (SKETCH_HEAD_BYTES_MAX + (count)*SKETCH_SYMBOL_BYTES_MAX)
 
 struct sketch_key {
 	uint8_t b[SKETCH_KEY_BYTES];
@@ -96,8 +96,8 @@ int sketch_read(struct bytes src,
 /*
  * A decoder that compares `ours` with a set whose symbols it will be given, max_symbols of them at
  * most (1 .. LIMIT_SKETCH_INDEX, asserted).  `m`, `key` and `ours` (with its items) are borrowed
- * until sketch_decoder_free().  It never holds more than 256 bytes and 100 per symbol of the budget.
- * Returns 0 or -ENOMEM.
+ * until sketch_decoder_free().  It never holds more than 256 bytes and 100 per symbol of the
+ * budget. Returns 0 or -ENOMEM.
  */
 int sketch_decoder_new(const struct mem *m,
                        const struct sketch_key *key,

@@ -141,8 +141,7 @@ static bool is_true(const struct world *w, const struct sketch_decoder *d)
 			return false;
 	}
 	for (size_t i = 0; i < diff.ours_count; i++) {
-		if ((i > 0 && diff.ours[i - 1] >= diff.ours[i]) ||
-		    diff.ours[i] >= w->ours.count ||
+		if ((i > 0 && diff.ours[i - 1] >= diff.ours[i]) || diff.ours[i] >= w->ours.count ||
 		    has(w->theirs.items, w->theirs.count, w->ours.items[diff.ours[i]]))
 			return false;
 	}
@@ -219,9 +218,8 @@ static double measure(struct world *w, size_t apart)
 		d = world_decoder(w, w->all.count);
 		if (give_singly(w, d) != SKETCH_DONE)
 			fail_msg("seed %ju: %zu items not found", (uintmax_t)(seed + i), apart);
-		assert_int_equal(sketch_difference(d).theirs_count +
-		                         sketch_difference(d).ours_count,
-		                 apart);
+		assert_int_equal(
+			sketch_difference(d).theirs_count + sketch_difference(d).ours_count, apart);
 		if (i < 4)
 			assert_true(is_true(w, d));
 		used[i] = sketch_received(d);
