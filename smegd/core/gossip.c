@@ -611,6 +611,18 @@ static int add_stmt(void *ctx, const struct stmt *stmt)
 	return 0;
 }
 
+void gossip_farewell(struct step *st, struct session *s)
+{
+	struct teller *t = teller_new(st, s, LANE_CONTROL, WAY_NONE);
+
+	if (!t || set_visit_member(s->mesh->set, NULL, add_stmt, t) ||
+	    set_visit_member(s->mesh->set, &s->peer->key, add_stmt, t)) {
+		step_fail(st, -ENOMEM);
+		return;
+	}
+	teller_flush(t);
+}
+
 /* What this host has said of itself when nobody was there to hear it. */
 static void tell_of_us(struct step *st, struct session *s)
 {

@@ -30,6 +30,7 @@
 #define JOIN_TIMEOUT_MS (50 * MS_PER_SECOND)
 #define JOIN_COMPARE_MS (15 * MS_PER_SECOND)     /* for other members to be reached and to agree */
 #define HANDSHAKE_FRESH_MS (180 * MS_PER_SECOND) /* WireGuard's REJECT_AFTER_TIME */
+#define PRUNED_KEEP_MS (10 * MS_PER_MINUTE)      /* the tunnel of a member that was pruned */
 #define ENDPOINT_TRY_MS (15 * MS_PER_SECOND)     /* per place, while somebody wants to talk */
 #define DEVICE_DELAY_MS 50                       /* gathers changes of the roster */
 #define NEWS_DELAY_MS 100 /* gathers news of the kernel, our own writes too */
@@ -62,6 +63,7 @@ struct peer {
 	bool is_unreachable;
 	bool is_suspect;       /* a watcher's: missed, and being asked; see watch.c */
 	int64_t changed_ms;    /* mono: when is_unreachable last changed; 0: never */
+	int64_t pruned_ms;     /* mono: when it was pruned; 0: not, or before the start */
 	struct hostport known; /* where a bootstrap said it is; port 0: unknown */
 	/* WireGuard's side, as last read: */
 	bool has_tunnel;
@@ -347,6 +349,7 @@ void gossip_end(struct mesh *m); /* frees what the mesh holds for it */
 void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from);
 void gossip_flush(struct step *st, struct mesh *m);  /* tell now what is due */
 void gossip_finish(struct step *st, struct mesh *m); /* at the end of a step: unless it may wait */
+void gossip_farewell(struct step *st, struct session *s); /* all about it, as it is expelled */
 void gossip_session_up(struct step *st, struct session *s);
 void gossip_session_down(struct step *st, struct session *s);
 void gossip_message(struct step *st, struct session *s, const struct msg *msg);
