@@ -102,4 +102,7 @@ int remove_make_prune(const struct mem *m,
                       size_t count,
                       struct stmt **ret_stmt) MUST_CHECK;
 
+/* Is `remove` (a STMT_REMOVE) a prune certificate with a part by this watcher (Ed25519)? */
+bool remove_signed_by(const struct stmt *remove, const struct key *watcher);
+
 #endif

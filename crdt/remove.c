@@ -219,3 +219,23 @@ int remove_make_prune(const struct mem *m,
 	assert(w.err == 0);
 	return stmt_parse(m, writer_bytes(&w), ret_stmt);
 }
+
+bool remove_signed_by(const struct stmt *remove, const struct key *watcher)
+{
+	struct envelope e = stmt_envelope(remove);
+	struct reader r;
+	struct header h;
+	int err = header_read(e.fields, &h);
+
+	assert(remove->kind == STMT_REMOVE);
+	assert(err == 0);
+	reader_init(&r, e.rest);
+	if (read_u8(&r) != CAUSE_PRUNE)
+		return false;
+	while (reader_left(&r)) {
+		if (key_equal(&h.watchers[read_u8(&r)], watcher))
+			return true;
+		read_bytes(&r, SIGNATURE_BYTES);
+	}
+	return false;
+}

@@ -19,6 +19,9 @@ static enum log_level level_of(enum trace_kind kind, int err)
 	case TRACE_MEMBER_IN:
 	case TRACE_MEMBER_OUT:
 	case TRACE_INVITE_USED:
+	case TRACE_SUSPECT:
+	case TRACE_ATTESTED:
+	case TRACE_ABSTAINED:
 		return LOG_INFO;
 	case TRACE_REFUSED_STATEMENT:
 		/* A record overtakes its admission in every join; repair brings both. */
@@ -26,6 +29,7 @@ static enum log_level level_of(enum trace_kind kind, int err)
 	case TRACE_CLOCK_OFF:
 	case TRACE_LOCATOR_CLASH:
 	case TRACE_REFUSED_JOIN:
+	case TRACE_REFUTED: /* others could not hear us */
 		return LOG_WARNING;
 	case TRACE_SESSION_UP:
 	case TRACE_SESSION_DOWN:

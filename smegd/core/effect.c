@@ -64,6 +64,10 @@ const char *trace_name(enum trace_kind kind)
 		[TRACE_LOCATOR_CLASH] = "locator-clash",
 		[TRACE_INVITE_USED] = "invite-used",
 		[TRACE_REFUSED_JOIN] = "refused-join",
+		[TRACE_SUSPECT] = "suspect",
+		[TRACE_ATTESTED] = "attested",
+		[TRACE_ABSTAINED] = "abstained",
+		[TRACE_REFUTED] = "refuted",
 	};
 
 	if ((size_t)kind >= ARRAY_LEN(names) || !names[kind])

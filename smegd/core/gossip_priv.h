@@ -122,6 +122,12 @@ void watch_tick(struct step *st, struct mesh *m);
 int64_t watch_deadline(const struct mesh *m);
 /* Whom our own record names as watchers; at most LIMIT_WATCHERS Ed25519 keys. */
 size_t watch_own(const struct mesh *m, struct key out[LIMIT_WATCHERS]);
+/* We were pruned by this remove: come back above it, after a pause, by own_publish(). */
+void watch_pruned(struct step *st, struct mesh *m, const struct stmt *remove);
+/* Such a pause is under way: nothing else may sign a record until then. */
+bool watch_holds_back(const struct mesh *m);
+/* Is this one of our watchers, so that the session with it is to be kept? */
+bool watch_wants(const struct mesh *m, const struct peer *p);
 
 /* --- beat.c -------------------------------------------------------------------------------- */
 

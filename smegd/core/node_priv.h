@@ -56,6 +56,7 @@ struct peer {
 	bool clashes;       /* somebody admitted earlier has its locator; set by desired.c */
 	bool is_doubtful;   /* a session broke: dial once to see, neighbour or not */
 	bool is_unreachable;
+	bool is_suspect;       /* a watcher's: missed, and being asked; see watch.c */
 	int64_t changed_ms;    /* mono: when is_unreachable last changed */
 	struct hostport known; /* where a bootstrap said it is; port 0: unknown */
 	/* WireGuard's side, as last read: */
@@ -338,6 +339,8 @@ void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms);
 
 /* dial.c: sessions and dialling. */
 void dial_peer(struct step *st, struct peer *p);
+/* Found out by other means than dialling. */
+void dial_unreachable(struct step *st, struct peer *p, bool unreachable);
 void dial_failed(struct step *st, uint64_t dial, int err);
 void dial_tick(struct step *st, struct mesh *m);
 void dial_session_up(struct step *st, const struct session_up *up);

@@ -103,7 +103,7 @@ static void make_record(const struct mesh *m, struct record *r)
 
 void own_changed(struct step *st, struct mesh *m)
 {
-	if (mesh_is_running(m) && m->publish_ms == TIME_NEVER)
+	if (mesh_is_running(m) && !watch_holds_back(m) && m->publish_ms == TIME_NEVER)
 		m->publish_ms = st->now.mono_ms + PUBLISH_DELAY_MS;
 }
 

@@ -1,0 +1,415 @@
+/*
+ * Our own watchers: whom we name, the sign of life that they wait for, and what follows a prune.
+ *
+ * Watchers are random peers that we have sessions with; a choice that stands is kept, since each
+ * change is a record that the whole mesh has to carry: only who has left the group, or has had no
+ * session for five seconds while another could take its place, is replaced, and changes are
+ * gathered.  A restart takes over whom the own record names.
+ *
+ * With k watchers one of them hears from us every WATCH_PERIOD_MS / k, in turn, so that the first
+ * to miss us does so soon, whenever we fall silent; it then wakes the others.
+ *
+ * A prune of ourselves is refuted after a pause that doubles from one second to a minute, so that
+ * watchers who insist can't make the two of us fill the mesh with records.  Those that signed are
+ * avoided for an hour: chosen at all only if there would be no quorum otherwise, and not if they
+ * have done it twice.  (Never choosing them would leave nobody in a mesh of five after one false
+ * prune.)  Who learns of its prune within ten seconds after its start was away: nobody is to blame,
+ * and it comes back at once.
+ */
+#include "smegd/core/watch_priv.h"
+
+static size_t wanted(const struct mesh *m)
+{
+	return m->role == ROLE_CLIENT ? GUARD_CLIENT : LIMIT_WATCHERS;
+}
+
+static bool has_session(const struct mesh *m, const struct key *key)
+{
+	const struct peer *p = mesh_peer(m, key);
+
+	return p && p->session && !p->session->is_closing;
+}
+
+static bool is_peer_in_group(const struct entry *e)
+{
+	struct record r;
+
+	if (!e || e->standing != STANDING_IN)
+		return false;
+	record_read(e->record, &r);
+	return r.role == ROLE_PEER;
+}
+
+static struct guard *find_guard(struct watching *w, const struct key *key)
+{
+	for (size_t i = 0; i < w->guards_count; i++)
+		if (key_equal(&w->guards[i].key, key))
+			return &w->guards[i];
+	return NULL;
+}
+
+static void drop_guard(struct watching *w, struct guard *g)
+{
+	*g = w->guards[--w->guards_count];
+}
+
+/* --- whom to avoid -----------------------------------------------------------------------------
+ */
+
+static struct avoided *find_avoided(struct watching *w, const struct key *subject, int64_t now)
+{
+	for (size_t i = 0; i < w->avoided_count; i++)
+		if (key_equal(&w->avoided[i].subject, subject) && now < w->avoided[i].until_ms)
+			return &w->avoided[i];
+	return NULL;
+}
+
+/* The oldest makes room. */
+static void avoid(struct watching *w, const struct key *subject, int64_t now)
+{
+	struct avoided *a = find_avoided(w, subject, now);
+
+	if (!a && w->avoided_count < AVOID_MAX) {
+		a = &w->avoided[w->avoided_count++];
+		a->times = 0;
+	} else if (!a) {
+		a = &w->avoided[0];
+		for (size_t i = 1; i < AVOID_MAX; i++)
+			if (w->avoided[i].until_ms < a->until_ms)
+				a = &w->avoided[i];
+		a->times = 0;
+	}
+	a->subject = *subject;
+	a->until_ms = now + AVOID_MS;
+	a->times++;
+}
+
+/* --- the choice ----------------------------------------------------------------------------------
+ */
+
+/* Could this member be a watcher?  `times`: it has signed against us so often. */
+static bool is_candidate(const struct step *st,
+                         struct mesh *m,
+                         const struct session *s,
+                         unsigned times)
+{
+	const struct entry *e;
+	const struct avoided *a;
+	struct key subject;
+
+	if (s->mesh != m || !s->peer || s->as_joiner || s->is_closing || s->peer->session != s ||
+	    s->peer->is_suspect || st->now.mono_ms - s->since_ms < GUARD_PROVEN_MS ||
+	    find_guard(m->watching, &s->peer->key))
+		return false;
+	e = set_find(m->set, &s->peer->key);
+	if (!is_peer_in_group(e))
+		return false;
+	subject = entry_subject(e);
+	a = find_avoided(m->watching, &subject, st->now.mono_ms);
+	return times == (a ? a->times : 0);
+}
+
+/* A random one; *ret_count: of how many. */
+static const struct session *pick(struct step *st,
+                                  struct mesh *m,
+                                  unsigned times,
+                                  size_t *ret_count)
+{
+	const struct session *picked = NULL;
+	struct map_node *pos;
+
+	*ret_count = 0;
+	map_for_each(pos, &st->n->sessions) {
+		const struct session *s = container_of(pos, struct session, node);
+
+		if (is_candidate(st, m, s, times) && rng_below(&st->n->rng, ++*ret_count) == 0)
+			picked = s;
+	}
+	return picked;
+}
+
+static bool add_guard(struct step *st, struct mesh *m, unsigned times)
+{
+	struct watching *w = m->watching;
+	size_t count;
+	const struct session *s = pick(st, m, times, &count);
+	struct guard *g = &w->guards[w->guards_count];
+
+	if (!s)
+		return false;
+	g->key = s->peer->key;
+	g->subject = entry_subject(set_find(m->set, &g->key));
+	g->lost_ms = 0;
+	w->guards_count++;
+	return true;
+}
+
+static bool fill(struct step *st, struct mesh *m)
+{
+	bool changed = false;
+
+	while (m->watching->guards_count < wanted(m) && add_guard(st, m, 0))
+		changed = true;
+	while (m->watching->guards_count < 2 && add_guard(st, m, 1))
+		changed = true;
+	return changed;
+}
+
+/* Who is out goes; who has had no session for long goes if another can take its place. */
+static bool replace(struct step *st, struct mesh *m)
+{
+	struct watching *w = m->watching;
+	bool changed = false;
+
+	for (size_t i = w->guards_count; i-- > 0;) {
+		struct guard *g = &w->guards[i];
+		size_t others;
+
+		if (is_peer_in_group(set_find(m->set, &g->key))) {
+			if (!g->lost_ms || st->now.mono_ms < g->lost_ms || !pick(st, m, 0, &others))
+				continue;
+		}
+		drop_guard(w, g);
+		changed = true;
+	}
+	return changed;
+}
+
+static size_t gone(struct step *st, struct mesh *m)
+{
+	struct watching *w = m->watching;
+	size_t count = 0;
+
+	for (size_t i = 0; i < w->guards_count; i++) {
+		struct guard *g = &w->guards[i];
+
+		if (has_session(m, &g->key))
+			g->lost_ms = 0;
+		else if (!g->lost_ms)
+			g->lost_ms = st->now.mono_ms + GUARD_GONE_MS;
+		count += (g->lost_ms && st->now.mono_ms >= g->lost_ms) ||
+		         !is_peer_in_group(set_find(m->set, &g->key));
+	}
+	return count;
+}
+
+static void chosen(struct step *st, struct mesh *m)
+{
+	struct watching *w = m->watching;
+
+	w->has_chosen = true;
+	w->changed_ms = st->now.mono_ms;
+	own_changed(st, m);
+	/* Everyone now, then in turn: whoever is new has its first sign early. */
+	for (size_t i = 0; i < w->guards_count; i++)
+		if (has_session(m, &w->guards[i].key))
+			gossip_alive(st, mesh_peer(m, &w->guards[i].key)->session);
+	w->turn = 0;
+	w->alive_ms = w->guards_count ? st->now.mono_ms + WATCH_PERIOD_MS / (int64_t)w->guards_count
+	                              : TIME_NEVER;
+}
+
+static void choose_first(struct step *st, struct mesh *m)
+{
+	size_t others = set_group_count(m->set) ? set_group_count(m->set) - 1 : 0;
+	size_t count;
+
+	pick(st, m, 0, &count);
+	if (count < MIN_OF(wanted(m), MAX_OF(others, (size_t)1)) &&
+	    st->now.mono_ms - m->watching->started_ms < GUARD_FIRST_MS)
+		return;
+	fill(st, m);
+	chosen(st, m);
+}
+
+static void look(struct step *st, struct mesh *m)
+{
+	struct watching *w = m->watching;
+	size_t left = w->guards_count - gone(st, m);
+	int64_t pause =
+		left < MIN_OF(GUARD_HURRY_BELOW, wanted(m)) ? GUARD_HURRY_MS : GUARD_PAUSE_MS;
+	bool changed;
+
+	if (!w->has_chosen) {
+		choose_first(st, m);
+		return;
+	}
+	if (st->now.mono_ms - w->changed_ms < pause)
+		return;
+	changed = replace(st, m);
+	if (fill(st, m) || changed)
+		chosen(st, m);
+}
+
+size_t watch_own(const struct mesh *m, struct key out[LIMIT_WATCHERS])
+{
+	size_t count = m->watching ? m->watching->guards_count : 0;
+
+	for (size_t i = 0; i < count; i++)
+		out[i] = m->watching->guards[i].subject;
+	return count;
+}
+
+bool watch_wants(const struct mesh *m, const struct peer *p)
+{
+	return m->watching && find_guard(m->watching, &p->key);
+}
+
+void guard_member(struct step *st, struct mesh *m, const struct entry *e)
+{
+	if (e->standing != STANDING_IN && find_guard(m->watching, &e->member))
+		m->watching->look_ms = st->now.mono_ms;
+}
+
+/* --- the sign of life
+ * ----------------------------------------------------------------------------- */
+
+static void tell_alive(struct step *st, struct mesh *m)
+{
+	struct watching *w = m->watching;
+	int64_t gap;
+	const struct guard *g;
+
+	if (!w->guards_count) {
+		w->alive_ms = TIME_NEVER;
+		return;
+	}
+	gap = WATCH_PERIOD_MS / (int64_t)w->guards_count;
+	g = &w->guards[w->turn++ % w->guards_count];
+	if (has_session(m, &g->key))
+		gossip_alive(st, mesh_peer(m, &g->key)->session);
+	w->alive_ms += gap;
+	if (w->alive_ms <= st->now.mono_ms)
+		w->alive_ms = st->now.mono_ms + gap;
+}
+
+/* --- when we were pruned
+ * --------------------------------------------------------------------------- */
+
+static void blame(struct step *st, struct mesh *m, const struct stmt *remove)
+{
+	struct watching *w = m->watching;
+	bool changed = false;
+
+	for (size_t i = w->guards_count; i-- > 0;) {
+		if (!remove_signed_by(remove, &w->guards[i].subject))
+			continue;
+		avoid(w, &w->guards[i].subject, st->now.mono_ms);
+		drop_guard(w, &w->guards[i]);
+		changed = true;
+	}
+	if (fill(st, m) || changed)
+		chosen(st, m);
+}
+
+void watch_pruned(struct step *st, struct mesh *m, const struct stmt *remove)
+{
+	struct watching *w = m->watching;
+	int64_t now = st->now.mono_ms;
+
+	m->last_counter = MAX_OF(m->last_counter, remove->counter);
+	if (!w)
+		return;
+	m->publish_ms = TIME_NEVER; /* refute() signs what there is to say */
+	if (now - w->started_ms < REFUTE_START_MS) {
+		w->refute_ms = now;
+		return;
+	}
+	if (w->refute_ms == TIME_NEVER) {
+		if (!w->pruned_ms || now - w->pruned_ms >= REFUTE_RESET_MS)
+			w->backoff_ms = REFUTE_FIRST_MS;
+		else
+			w->backoff_ms = MIN_OF(2 * w->backoff_ms, REFUTE_MAX_MS);
+		w->refute_ms = now + w->backoff_ms;
+	}
+	w->pruned_ms = now;
+	blame(st, m, remove);
+}
+
+bool watch_holds_back(const struct mesh *m)
+{
+	return m->watching && m->watching->refute_ms != TIME_NEVER;
+}
+
+static void refute(struct step *st, struct mesh *m)
+{
+	const struct entry *self = mesh_self_entry(m);
+
+	if (!own_may_publish(m) || (!st->n->has_addresses && !m->settings.places_count)) {
+		m->watching->refute_ms = st->now.mono_ms + GUARD_LOOK_MS;
+		return;
+	}
+	m->watching->refute_ms = TIME_NEVER;
+	if (!self || self->standing != STANDING_PRUNED) {
+		own_changed(st, m);
+		return;
+	}
+	step_trace(st, TRACE_REFUTED, m, NULL, 0);
+	own_publish(st, m, true);
+}
+
+/* --- beginning, and time
+ * --------------------------------------------------------------------------- */
+
+/* Whom the own record names stays, if it comes back soon. */
+static void take_over(struct step *st, struct mesh *m, const struct stmt *record)
+{
+	struct watcher_id ids[LIMIT_WATCHERS];
+	size_t count = record_watchers(record, ids);
+	struct watching *w = m->watching;
+
+	for (const struct entry *e = set_first(m->set); e; e = set_next(e)) {
+		struct key subject = entry_subject(e);
+		struct watcher_id id = watcher_id_of(&subject);
+
+		for (size_t i = 0; i < count && w->guards_count < LIMIT_WATCHERS; i++) {
+			if (memcmp(&ids[i], &id, sizeof(id)) != 0 || !is_peer_in_group(e))
+				continue;
+			w->guards[w->guards_count++] = (struct guard){
+				.key = e->member,
+				.subject = subject,
+				.lost_ms = st->now.mono_ms + GUARD_RESUME_MS,
+			};
+		}
+	}
+	w->has_chosen = w->guards_count > 0;
+	if (w->has_chosen)
+		w->alive_ms = st->now.mono_ms;
+}
+
+void guard_start(struct step *st, struct mesh *m)
+{
+	const struct entry *self = mesh_self_entry(m);
+	struct watching *w = m->watching;
+
+	w->started_ms = st->now.mono_ms;
+	w->look_ms = st->now.mono_ms;
+	w->alive_ms = TIME_NEVER;
+	w->refute_ms = TIME_NEVER;
+	w->changed_ms = st->now.mono_ms;
+	if (self && self->record)
+		take_over(st, m, self->record);
+	if (self && self->standing == STANDING_PRUNED)
+		watch_pruned(st, m, self->remove);
+}
+
+void guard_tick(struct step *st, struct mesh *m)
+{
+	struct watching *w = m->watching;
+
+	if (st->now.mono_ms >= w->refute_ms)
+		refute(st, m);
+	if (st->now.mono_ms >= w->alive_ms)
+		tell_alive(st, m);
+	if (st->now.mono_ms < w->look_ms)
+		return;
+	w->look_ms = st->now.mono_ms + (w->has_chosen ? MS_PER_SECOND : GUARD_LOOK_MS);
+	look(st, m);
+}
+
+int64_t guard_deadline(const struct watching *w)
+{
+	int64_t at = MIN_OF(w->alive_ms, w->look_ms);
+
+	return MIN_OF(at, w->refute_ms);
+}

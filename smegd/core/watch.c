@@ -1,0 +1,442 @@
+/*
+ * The members that name us as watcher: who is silent, and the look that follows.
+ *
+ * A member tells each of its watchers that it lives once in WATCH_PERIOD_MS; anything else that is
+ * authenticated does as well.  Who is missed longer than the period and some slack is suspect:
+ * asked three times, in the session or by dialling, while the other watchers are told to do the
+ * same (quorum.c).  Anything heard from it ends the look.  A broken stream starts it at once, but
+ * proves nothing: neither that nor a refused dial shortens the time in which it may answer.
+ *
+ * Who has not answered is unreachable, which is local, and is looked at again every five seconds.
+ * Only the quorum of its watchers can remove it.
+ *
+ * A watcher that was itself paused must not blame others: if our tick comes later than we asked for
+ * by WATCH_LATE_MS, all times start anew and nothing is signed for WATCH_ABSTAIN_MS.
+ *
+ * Cost: `next_ms` is a lower bound of what is due, never raised but by the scan of all watched
+ * members that it calls for; so hearing from one costs a search and no more.  A scan comes after at
+ * least a millisecond for every 64 of them, so that a crowd of members that name us, which is
+ * theirs to decide, delays only themselves.  Nothing is freed but in the scan.
+ *
+ * Rejected: questions by the watchers, answered (twice the messages, for what the sign of life
+ * gives as well); a timer per session for all neighbours (80 times as many messages).
+ */
+#include "smegd/core/watch_priv.h"
+
+#include <errno.h>
+
+static struct watched *find(const struct mesh *m, const struct key *key)
+{
+	struct map_node *node = m->watching ? map_find(&m->watching->watched, key->b) : NULL;
+
+	return node ? container_of(node, struct watched, node) : NULL;
+}
+
+static void due_at(struct mesh *m, int64_t at_ms)
+{
+	m->watching->next_ms = MIN_OF(m->watching->next_ms, at_ms);
+}
+
+const struct stmt *watch_record(const struct mesh *m, const struct watched *w)
+{
+	const struct entry *e = set_find(m->set, &w->key);
+
+	if (!e || e->standing != STANDING_IN || e->record->counter != w->counter)
+		return NULL;
+	return e->record;
+}
+
+/* --- times ---------------------------------------------------------------------------------- */
+
+static int64_t patience(const struct step *st, const struct watched *w)
+{
+	return st->now.mono_ms < w->patience_until_ms ? (int64_t)w->patience : 1;
+}
+
+static int64_t round_trip(const struct peer *p)
+{
+	return p ? MIN_OF(p->rtt_ms, WATCH_RTT_MAX_MS) : 0;
+}
+
+/* It is missed from then on. */
+static int64_t missed_ms(const struct step *st, const struct watched *w, const struct peer *p)
+{
+	int64_t slack = MAX_OF(WATCH_SLACK_MS, 4 * round_trip(p));
+
+	return w->heard_ms + (WATCH_PERIOD_MS + slack) * patience(st, w);
+}
+
+static int64_t try_ms(const struct step *st, const struct watched *w, const struct peer *p)
+{
+	return MAX_OF(WATCH_TRY_MS, 3 * round_trip(p)) * patience(st, w);
+}
+
+/* --- the look ------------------------------------------------------------------------------- */
+
+static void mark(struct step *st, struct mesh *m, const struct watched *w, bool suspect)
+{
+	struct peer *p = suspect ? mesh_peer_make(st, m, &w->key) : mesh_peer(m, &w->key);
+
+	if (!p || p->is_suspect == suspect)
+		return;
+	p->is_suspect = suspect;
+	step_trace(st, TRACE_SUSPECT, m, &w->key, suspect ? ERR_NO_ANSWER : 0);
+}
+
+static void ask_once(struct step *st, struct mesh *m, struct watched *w)
+{
+	struct peer *p = mesh_peer_make(st, m, &w->key);
+
+	w->tries++;
+	w->next_ms = st->now.mono_ms + try_ms(st, w, p);
+	due_at(m, w->next_ms);
+	if (!p)
+		return;
+	if (p->session && !p->session->is_closing) {
+		gossip_ask(st, p->session);
+	} else if (!p->dial) {
+		p->place = 0;
+		dial_peer(st, p);
+	}
+}
+
+/* tell: it is our own finding, so the others are to look as well. */
+static void begin_look(struct step *st, struct mesh *m, struct watched *w, bool tell)
+{
+	w->state = WATCH_LOOKING;
+	w->is_missed = false;
+	w->began_ms = st->now.mono_ms;
+	w->tries = 0;
+	mark(st, m, w, true);
+	ask_once(st, m, w); /* the suspect is told first */
+	canary_begin(st, m, w);
+	quorum_begin(st, m, w, tell);
+}
+
+static void conclude(struct step *st, struct mesh *m, struct watched *w)
+{
+	struct peer *p = mesh_peer(m, &w->key);
+
+	w->state = WATCH_SILENT;
+	w->next_ms = st->now.mono_ms + WATCH_AGAIN_MS;
+	if (p)
+		dial_unreachable(st, p, true);
+	quorum_conclude(st, m, w);
+}
+
+void watch_asked(struct step *st, struct mesh *m, struct watched *w)
+{
+	if (w->state != WATCH_QUIET || st->now.mono_ms - w->heard_ms < WATCH_HEARD_MS ||
+	    (w->asked_ms && st->now.mono_ms - w->asked_ms < WATCH_ASKED_PAUSE_MS))
+		return;
+	w->asked_ms = st->now.mono_ms;
+	begin_look(st, m, w, false);
+}
+
+/* Not here and now: we may be called out of the dialling that a look begins with. */
+static void miss(struct step *st, struct peer *p)
+{
+	struct watched *w = find(p->mesh, &p->key);
+
+	if (!w || w->state != WATCH_QUIET || p->session)
+		return;
+	w->is_missed = true;
+	due_at(p->mesh, st->now.mono_ms);
+}
+
+void watch_broken(struct step *st, struct peer *p)
+{
+	if (p->mesh->watching)
+		canary_lost(st, p->mesh->watching, &p->key);
+	miss(st, p);
+}
+
+void watch_unreachable(struct step *st, struct peer *p)
+{
+	miss(st, p);
+}
+
+/* --- signs of life --------------------------------------------------------------------------- */
+
+/* It lives but is out: it has to know, so that it can come back. */
+static void tell_pruned(struct step *st, struct session *s, struct watched *w)
+{
+	const struct entry *e = set_find(s->mesh->set, &w->key);
+	struct bytes raw;
+	struct msg msg = { .kind = MSG_ENTRIES };
+
+	if (w->told_ms && st->now.mono_ms - w->told_ms < WATCH_TELL_MS)
+		return;
+	w->told_ms = st->now.mono_ms;
+	if (!e || e->standing != STANDING_PRUNED)
+		return;
+	raw = e->remove->raw;
+	msg.u.entries.stmts = &raw;
+	msg.u.entries.count = 1;
+	msg.u.entries.way = WAY_NONE;
+	step_send(st, s, LANE_CONTROL, &msg);
+}
+
+static void heard(struct step *st, struct mesh *m, struct watched *w)
+{
+	w->heard_ms = st->now.mono_ms;
+	w->is_missed = false;
+	if (w->state == WATCH_QUIET)
+		return;
+	w->state = WATCH_QUIET;
+	quorum_reset(w);
+	mark(st, m, w, false);
+	due_at(m, st->now.mono_ms + WATCH_PERIOD_MS);
+}
+
+void watch_heard(struct step *st, struct session *s)
+{
+	struct watched *w;
+
+	if (!s->mesh->watching || !s->peer)
+		return;
+	if (s->peer->is_unreachable)
+		dial_unreachable(st, s->peer, false);
+	w = find(s->mesh, &s->peer->key);
+	if (w && w->state == WATCH_OUT)
+		tell_pruned(st, s, w);
+	else if (w)
+		heard(st, s->mesh, w);
+	quorum_session(st, s);
+}
+
+/* --- who names us ---------------------------------------------------------------------------- */
+
+static struct watched *make(struct step *st, struct mesh *m, const struct key *key)
+{
+	struct watched *w = find(m, key);
+
+	if (w || m->watching->watched.count >= LIMIT_MEMBERS)
+		return w;
+	w = mem_zalloc(st->n->mem, sizeof(*w));
+	if (!w) {
+		step_fail(st, -ENOMEM);
+		return NULL;
+	}
+	w->key = *key;
+	w->state = WATCH_OUT;
+	w->patience = 1;
+	map_insert(&m->watching->watched, &w->node, w->key.b);
+	return w;
+}
+
+/* It came back soon after we had signed that it was gone: we were too quick. */
+static void learn(struct step *st, struct watched *w)
+{
+	int64_t now = st->now.mono_ms;
+
+	if (w->state != WATCH_OUT || !w->pruned_ms || now - w->pruned_ms >= WATCH_REFUTED_MS)
+		return;
+	w->patience = (unsigned)MIN_OF(2 * patience(st, w), (int64_t)WATCH_PATIENCE_MAX);
+	w->patience_until_ms = now + WATCH_PATIENCE_MS;
+	w->pruned_ms = 0;
+}
+
+static void name_us(struct step *st, struct mesh *m, const struct entry *e)
+{
+	struct watched *w = make(st, m, &e->member);
+
+	if (!w || (w->state != WATCH_OUT && w->counter == e->record->counter))
+		return;
+	learn(st, w);
+	/* A new record is a sign of life: only its owner can have made it. */
+	quorum_reset(w);
+	w->fellows_count = 0;
+	w->counter = e->record->counter;
+	w->state = WATCH_QUIET;
+	w->heard_ms = st->now.mono_ms;
+	w->is_missed = false;
+	w->measure_ms = st->now.mono_ms + MS_PER_SECOND;
+	mark(st, m, w, false);
+	due_at(m, w->measure_ms);
+}
+
+/* No longer watched; what we know of it stays for a while. */
+static void let_go(struct step *st, struct mesh *m, struct watched *w, bool pruned)
+{
+	if (w->state != WATCH_OUT) {
+		w->pruned_ms = pruned && w->has_signed ? st->now.mono_ms : 0;
+		mark(st, m, w, false);
+		quorum_reset(w);
+	}
+	w->state = WATCH_OUT;
+	w->keep_ms = MAX_OF(pruned ? st->now.mono_ms + WATCH_REFUTED_MS : st->now.mono_ms,
+	                    w->patience_until_ms);
+	due_at(m, w->keep_ms);
+}
+
+void watch_member(struct step *st, struct mesh *m, const struct entry *e)
+{
+	struct watched *w;
+	bool names;
+	bool pruned = e->standing == STANDING_PRUNED;
+
+	if (!m->watching || key_equal(&e->member, &m->self.box_public))
+		return;
+	guard_member(st, m, e);
+	names = e->record && record_watches(e->record, &m->self.sign_public);
+	if (names && e->standing == STANDING_IN) {
+		name_us(st, m, e);
+		return;
+	}
+	w = names && pruned ? make(st, m, &e->member) : find(m, &e->member);
+	if (w)
+		let_go(st, m, w, pruned);
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+static int64_t quiet(struct step *st, struct mesh *m, struct watched *w)
+{
+	struct peer *p = mesh_peer(m, &w->key);
+	int64_t missed = missed_ms(st, w, p);
+
+	if (w->is_missed || st->now.mono_ms >= missed) {
+		begin_look(st, m, w, true);
+		return w->next_ms;
+	}
+	if (st->now.mono_ms >= w->measure_ms) {
+		w->measure_ms = st->now.mono_ms + rng_jitter(&st->n->rng, WATCH_MEASURE_MS, 25);
+		if (p && p->session && !p->session->is_closing)
+			gossip_ask(st, p->session);
+	}
+	return MIN_OF(missed, w->measure_ms);
+}
+
+/* Do what is due for one; returns when next. */
+static int64_t step_one(struct step *st, struct mesh *m, struct watched *w)
+{
+	bool is_due = st->now.mono_ms >= w->next_ms;
+
+	switch (w->state) {
+	case WATCH_QUIET:
+		return quiet(st, m, w);
+	case WATCH_LOOKING:
+		if (is_due && w->tries < WATCH_TRIES)
+			ask_once(st, m, w);
+		else if (is_due)
+			conclude(st, m, w);
+		break;
+	case WATCH_SILENT:
+		if (is_due)
+			begin_look(st, m, w, true);
+		break;
+	case WATCH_OUT:
+		break;
+	}
+	return w->state == WATCH_OUT ? w->keep_ms : w->next_ms;
+}
+
+static void scan(struct step *st, struct mesh *m)
+{
+	struct watching *ws = m->watching;
+	int64_t earliest = st->now.mono_ms + (int64_t)(ws->watched.count / 64);
+	int64_t next = TIME_NEVER;
+	struct map_node *pos;
+	struct map_node *tmp;
+
+	ws->next_ms = TIME_NEVER;
+	map_for_each_safe(pos, tmp, &ws->watched) {
+		struct watched *w = container_of(pos, struct watched, node);
+		int64_t at = step_one(st, m, w);
+
+		if (w->state == WATCH_OUT && st->now.mono_ms >= w->keep_ms) {
+			map_remove(&ws->watched, pos);
+			mem_free(st->n->mem, w);
+			continue;
+		}
+		next = MIN_OF(next, at);
+	}
+	next = MAX_OF(next, earliest);
+	ws->next_ms = MIN_OF(ws->next_ms, next);
+}
+
+/* We were not there: nobody is to be blamed for what we did not hear. */
+static void start_anew(struct step *st, struct mesh *m)
+{
+	struct map_node *pos;
+
+	m->watching->abstain_until_ms = st->now.mono_ms + WATCH_ABSTAIN_MS;
+	step_trace(st, TRACE_ABSTAINED, m, NULL, ERR_BUSY);
+	map_for_each(pos, &m->watching->watched) {
+		struct watched *w = container_of(pos, struct watched, node);
+
+		if (w->state == WATCH_LOOKING) {
+			quorum_reset(w);
+			mark(st, m, w, false);
+			w->state = WATCH_QUIET;
+		}
+		w->heard_ms = st->now.mono_ms;
+		w->is_missed = false;
+		w->next_ms = st->now.mono_ms + WATCH_AGAIN_MS;
+	}
+}
+
+void watch_tick(struct step *st, struct mesh *m)
+{
+	int64_t asked_ms = watch_deadline(m);
+
+	if (!m->watching)
+		return;
+	if (asked_ms != TIME_NEVER && st->now.mono_ms - asked_ms > WATCH_LATE_MS)
+		start_anew(st, m);
+	if (st->now.mono_ms >= m->watching->next_ms)
+		scan(st, m);
+	guard_tick(st, m);
+}
+
+int64_t watch_deadline(const struct mesh *m)
+{
+	int64_t at;
+
+	if (!m->watching)
+		return TIME_NEVER;
+	at = guard_deadline(m->watching);
+	return MIN_OF(at, m->watching->next_ms);
+}
+
+void watch_message(struct step *st, struct session *s, const struct msg *msg)
+{
+	struct watched *w = find(s->mesh, &msg->u.watch.member);
+
+	if (w && w->state != WATCH_OUT && w->counter == msg->u.watch.counter && s->peer)
+		quorum_message(st, s, w, msg);
+}
+
+/* --- beginning and end ------------------------------------------------------------------------ */
+
+void watch_start(struct step *st, struct mesh *m)
+{
+	watch_end(m);
+	if (!mesh_is_running(m))
+		return;
+	m->watching = mem_zalloc(st->n->mem, sizeof(*m->watching));
+	if (!m->watching) {
+		step_fail(st, -ENOMEM);
+		return;
+	}
+	map_init(&m->watching->watched, KEY_BYTES);
+	m->watching->next_ms = TIME_NEVER;
+	guard_start(st, m);
+	for (const struct entry *e = set_first(m->set); e; e = set_next(e))
+		watch_member(st, m, e);
+}
+
+void watch_end(struct mesh *m)
+{
+	struct map_node *pos;
+
+	if (!m->watching)
+		return;
+	while ((pos = map_first(&m->watching->watched))) {
+		map_remove(&m->watching->watched, pos);
+		mem_free(m->owner->mem, container_of(pos, struct watched, node));
+	}
+	mem_free(m->owner->mem, m->watching);
+	m->watching = NULL;
+}
