@@ -115,11 +115,6 @@ static void set_unreachable(struct step *st, struct peer *p, bool unreachable)
 	}
 }
 
-void dial_unreachable(struct step *st, struct peer *p, bool unreachable)
-{
-	set_unreachable(st, p, unreachable);
-}
-
 static void back_off(struct step *st, struct peer *p)
 {
 	p->backoff_ms = p->backoff_ms ? MIN_OF(2 * p->backoff_ms, DIAL_BACKOFF_MAX_MS)

@@ -339,8 +339,6 @@ void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms);
 
 /* dial.c: sessions and dialling. */
 void dial_peer(struct step *st, struct peer *p);
-/* Found out by other means than dialling. */
-void dial_unreachable(struct step *st, struct peer *p, bool unreachable);
 void dial_failed(struct step *st, uint64_t dial, int err);
 void dial_tick(struct step *st, struct mesh *m);
 void dial_session_up(struct step *st, const struct session_up *up);

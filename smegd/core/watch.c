@@ -120,7 +120,7 @@ static void conclude(struct step *st, struct mesh *m, struct watched *w)
 	w->state = WATCH_SILENT;
 	w->next_ms = st->now.mono_ms + WATCH_AGAIN_MS;
 	if (p)
-		dial_unreachable(st, p, true);
+		dial_set_unreachable(st, p, true);
 	quorum_conclude(st, m, w);
 }
 
@@ -196,7 +196,7 @@ void watch_heard(struct step *st, struct session *s)
 	if (!s->mesh->watching || !s->peer)
 		return;
 	if (s->peer->is_unreachable)
-		dial_unreachable(st, s->peer, false);
+		dial_set_unreachable(st, s->peer, false);
 	w = find(s->mesh, &s->peer->key);
 	if (w && w->state == WATCH_OUT)
 		tell_pruned(st, s, w);
