@@ -16,9 +16,7 @@
  */
 #include "crdt/set_priv.h"
 
-#include "base/mem.h"
-
-#include <assert.h>
+#include <errno.h>
 
 struct aging {
 	struct set *set;
@@ -32,69 +30,135 @@ static void aging_tell(const struct aging *a, const struct stmt *stmt)
 		a->dropped(a->ctx, stmt);
 }
 
-static bool register_age(const struct aging *a, struct stmt **place)
+static bool is_old(const struct aging *a, const struct stmt *stmt)
 {
-	struct stmt *stmt = *place;
+	return stmt && stmt->counter < a->set->floor;
+}
 
-	if (!stmt || stmt->counter >= a->set->floor)
+/* No record or remove is left, and no admission is young. */
+static bool admissions_go(const struct aging *a, const struct entry *e)
+{
+	const struct held *h;
+
+	if ((e->record && !is_old(a, e->record)) || (e->remove && !is_old(a, e->remove)))
 		return false;
-	aging_tell(a, stmt);
-	*place = NULL;
-	stmt_unref(a->set->mem, stmt);
+	held_for_each(h, e, STMT_ADMISSION) {
+		if (!is_old(a, h->stmt))
+			return false;
+	}
 	return true;
 }
 
-static bool chain_has_young(const struct held *chain, uint64_t floor)
+/* Nothing of it is left. */
+static bool entry_goes(const struct aging *a, const struct entry *e)
 {
-	for (const struct held *h = chain; h; h = h->next) {
-		if (h->stmt->counter >= floor)
-			return true;
-	}
-	return false;
+	return !held_of(e, STMT_EXPEL) && admissions_go(a, e);
 }
 
-static void entry_age(const struct aging *a, struct entry *e)
+static void entry_tell(const struct aging *a, const struct entry *e)
 {
-	struct set *s = a->set;
-	bool has_changed = register_age(a, &e->record);
+	const struct held *h;
 
-	has_changed |= register_age(a, &e->remove);
-	if (!e->record && !e->remove && e->admissions &&
-	    !chain_has_young(e->admissions, s->floor)) {
-		for (const struct held *h = e->admissions; h; h = h->next)
-			aging_tell(a, h->stmt);
-		/* What is derived must not point at what goes. */
-		e->admission = NULL;
-		chain_free(s->mem, &e->admissions);
-		has_changed = true;
-	}
-	if (!e->record && !e->remove && !e->admissions && !e->expels)
-		entry_free(s, e);
-	else if (has_changed)
-		entry_update(s, e);
+	if (is_old(a, e->record))
+		aging_tell(a, e->record);
+	if (is_old(a, e->remove))
+		aging_tell(a, e->remove);
+	if (!admissions_go(a, e))
+		return;
+	held_for_each(h, e, STMT_ADMISSION)
+		aging_tell(a, h->stmt);
 }
 
-static void age_to(const struct aging *a, uint64_t floor)
+static void register_age(const struct aging *a, struct stmt **place)
 {
-	struct map_node *node;
-	struct map_node *next;
+	if (!is_old(a, *place))
+		return;
+	stmt_unref(a->set->mem, *place);
+	*place = NULL;
+}
+
+/* Of an entry that stays: what of it is old. */
+static int entry_age(const struct aging *a, struct entry *e)
+{
+	bool do_admissions_go = admissions_go(a, e);
+
+	if (!is_old(a, e->record) && !is_old(a, e->remove) &&
+	    !(do_admissions_go && held_of(e, STMT_ADMISSION)))
+		return 0;
+	entry_tell(a, e);
+	e = entry_open(a->set, e);
+	if (!e)
+		return -ENOMEM;
+	register_age(a, &e->record);
+	register_age(a, &e->remove);
+	if (do_admissions_go)
+		held_drop(a->set->mem, e, STMT_ADMISSION);
+	return entry_close(a->set, e);
+}
+
+static void shown_compact(const struct aging *a)
+{
+	struct index *x = &a->set->shown;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < x->count; i++) {
+		if (!entry_goes(a, x->list[i]))
+			x->list[kept++] = x->list[i];
+	}
+	x->count = kept;
+}
+
+static void entry_bury(const struct aging *a, struct entry *e)
+{
+	struct digest_sum sum = entry_sum(e);
+
+	entry_tell(a, e);
+	digest_subtract(&a->set->members_sum, &sum);
+	a->set->group_count -= e->standing == STANDING_IN;
+	entry_unref(a->set->mem, e);
+}
+
+/* Those that go, in one pass over each index: one by one would move the rest each time. */
+static void index_compact(const struct aging *a)
+{
+	struct index *x = &a->set->all;
+	size_t kept = 0;
+
+	shown_compact(a);
+	for (size_t i = 0; i < x->count; i++) {
+		if (entry_goes(a, x->list[i]))
+			entry_bury(a, x->list[i]);
+		else
+			x->list[kept++] = x->list[i];
+	}
+	x->count = kept;
+}
+
+static int age_to(const struct aging *a, uint64_t floor)
+{
+	const struct index *x = &a->set->all;
+	int err = 0;
 
 	if (floor <= a->set->floor)
-		return;
+		return 0;
 	a->set->floor = floor;
-	map_for_each_safe(node, next, &a->set->members)
-		entry_age(a, container_of(node, struct entry, node));
+	for (size_t i = 0; i < x->count && err == 0; i++) {
+		if (!entry_goes(a, x->list[i]))
+			err = entry_age(a, x->list[i]);
+	}
+	if (err == 0)
+		index_compact(a);
+	return err;
 }
 
-void set_age(struct set *s,
-             struct instant now,
-             void (*dropped)(void *ctx, const struct stmt *stmt),
-             void *ctx)
+int set_age(struct set *s,
+            struct instant now,
+            void (*dropped)(void *ctx, const struct stmt *stmt),
+            void *ctx)
 {
 	struct aging a = { .set = s, .dropped = dropped, .ctx = ctx };
 
-	if (now.unix_ms > s->life_ms)
-		age_to(&a, (uint64_t)(now.unix_ms - s->life_ms));
+	return now.unix_ms > s->life_ms ? age_to(&a, (uint64_t)(now.unix_ms - s->life_ms)) : 0;
 }
 
 uint64_t set_floor(const struct set *s)
@@ -102,9 +166,9 @@ uint64_t set_floor(const struct set *s)
 	return s->floor;
 }
 
-void set_raise_floor(struct set *s, uint64_t floor_ms)
+int set_raise_floor(struct set *s, uint64_t floor_ms)
 {
 	struct aging a = { .set = s };
 
-	age_to(&a, floor_ms);
+	return age_to(&a, floor_ms);
 }

@@ -13,6 +13,9 @@
  *   left, pruned   by the cause of the remove, also when the record is not here
  *   admitted   none of these: we wait for the first record
  *
+ * A change goes between entry_open() and entry_close(): the share in the digest is taken out before
+ * and put in after, and an entry that clones share is copied first (its statements are not).
+ *
  * An admission is in force while its issuer is appointed, or if the revocation lets the member
  * stay.  Among several the greatest counts, so a later admission can widen or narrow the role.
  */
@@ -33,87 +36,71 @@ struct admin *admin_find(const struct set *s, const struct key *sign_public)
 
 struct entry *entry_find(const struct set *s, const struct key *subject)
 {
-	struct map_node *node = map_find(&s->subjects, subject->b);
-
-	return node ? container_of(node, struct entry, by_subject) : NULL;
+	return index_find(&s->all, subject);
 }
 
-struct entry *entry_new(struct set *s, const struct key *member, const struct key *subject)
+struct entry *entry_new(struct set *s, struct stmt *stmt)
 {
 	struct entry *e = mem_zalloc(s->mem, sizeof(*e));
 
 	if (!e)
 		return NULL;
-	e->member = *member;
-	e->subject = *subject;
+	e->member = stmt->member;
 	e->standing = STANDING_VOID;
 	e->is_passing = true;
-	map_insert(&s->members, &e->node, e->member.b);
-	map_insert(&s->subjects, &e->by_subject, e->subject.b);
+	e->refs = 1;
+	e->held.stmt = stmt_ref(stmt);
+	if (index_insert(s->mem, &s->all, e) != 0) {
+		entry_unref(s->mem, e);
+		return NULL;
+	}
 	return e;
 }
 
-void entry_free(struct set *s, struct entry *e)
+void entry_unref(const struct mem *m, struct entry *e)
 {
-	digest_subtract(&s->members_sum, &e->sum);
-	s->shown_count -= !e->is_passing;
-	s->group_count -= e->standing == STANDING_IN;
-	map_remove(&s->members, &e->node);
-	map_remove(&s->subjects, &e->by_subject);
-	stmt_unref(s->mem, e->record);
-	stmt_unref(s->mem, e->remove);
-	chain_free(s->mem, &e->admissions);
-	chain_free(s->mem, &e->expels);
-	mem_free(s->mem, e);
+	assert(e->refs > 0);
+	if (--e->refs > 0)
+		return;
+	stmt_unref(m, e->record);
+	stmt_unref(m, e->remove);
+	held_free(m, &e->held);
+	mem_free(m, e);
 }
 
-/* Where this signer's statement is, or would be. */
-static struct held **chain_place(struct held **chain, const struct key *signer)
+/* An entry that is this set's alone. */
+static struct entry *entry_own(struct set *s, struct entry *e)
 {
-	struct held **at = chain;
+	struct entry *own;
 
-	while (*at && key_compare(&(*at)->stmt->signer, signer) < 0)
-		at = &(*at)->next;
-	return at;
-}
-
-struct stmt *chain_find(const struct held *chain, const struct key *signer)
-{
-	for (const struct held *h = chain; h; h = h->next) {
-		if (key_equal(&h->stmt->signer, signer))
-			return h->stmt;
+	if (e->refs == 1)
+		return e;
+	own = mem_alloc(s->mem, sizeof(*own));
+	if (!own)
+		return NULL;
+	*own = *e;
+	own->refs = 1;
+	if (held_copy(s->mem, &e->held, &own->held) != 0) {
+		mem_free(s->mem, own);
+		return NULL;
 	}
-	return NULL;
+	if (own->record)
+		stmt_ref(own->record);
+	if (own->remove)
+		stmt_ref(own->remove);
+	index_replace(&s->all, e, own);
+	if (!e->is_passing)
+		index_replace(&s->shown, e, own);
+	e->refs--;
+	return own;
 }
 
-int chain_put(const struct mem *m, struct held **chain, struct stmt *stmt)
+const struct key *entry_subject(const struct entry *e)
 {
-	struct held **at = chain_place(chain, &stmt->signer);
-	struct held *h = *at;
+	const struct stmt *any = e->held.stmt ? e->held.stmt : e->record ? e->record : e->remove;
 
-	if (h && key_equal(&h->stmt->signer, &stmt->signer)) {
-		stmt_unref(m, h->stmt);
-		h->stmt = stmt;
-		return 0;
-	}
-	h = mem_zalloc(m, sizeof(*h));
-	if (!h)
-		return -ENOMEM;
-	h->stmt = stmt;
-	h->next = *at;
-	*at = h;
-	return 0;
-}
-
-void chain_free(const struct mem *m, struct held **chain)
-{
-	while (*chain) {
-		struct held *h = *chain;
-
-		*chain = h->next;
-		stmt_unref(m, h->stmt);
-		mem_free(m, h);
-	}
+	assert(any);
+	return &any->subject;
 }
 
 /* The appoint or revoke of who signed this; set_offer() lets nobody else's in. */
@@ -141,18 +128,21 @@ static bool admission_in_force(const struct set *s, const struct stmt *admission
 
 static bool entry_is_expelled(const struct set *s, const struct entry *e)
 {
-	for (const struct held *h = e->expels; h; h = h->next) {
+	const struct held *h;
+
+	held_for_each(h, e, STMT_EXPEL) {
 		if (expel_in_force(s, h->stmt))
 			return true;
 	}
 	return false;
 }
 
-static struct stmt *entry_admission(const struct set *s, const struct entry *e)
+const struct stmt *entry_admission(const struct set *s, const struct entry *e)
 {
-	struct stmt *best = NULL;
+	const struct stmt *best = NULL;
+	const struct held *h;
 
-	for (const struct held *h = e->admissions; h; h = h->next) {
+	held_for_each(h, e, STMT_ADMISSION) {
 		if (best && stmt_compare(h->stmt, best) <= 0)
 			continue;
 		if (admission_in_force(s, h->stmt))
@@ -171,74 +161,91 @@ static bool role_is_within(const struct stmt *record, const struct stmt *admissi
 
 static enum standing entry_standing(const struct set *s, const struct entry *e)
 {
+	const struct stmt *admission;
+
 	if (entry_is_expelled(s, e))
 		return STANDING_EXPELLED;
-	if (!e->admission)
+	admission = entry_admission(s, e);
+	if (!admission)
 		return STANDING_VOID;
 	if (e->remove && (!e->record || e->record->counter <= e->remove->counter))
 		return e->remove->cause == CAUSE_LEAVE ? STANDING_LEFT : STANDING_PRUNED;
 	if (!e->record)
 		return STANDING_ADMITTED;
-	return role_is_within(e->record, e->admission) ? STANDING_IN : STANDING_VOID;
+	return role_is_within(e->record, admission) ? STANDING_IN : STANDING_VOID;
 }
 
-void entry_judge(struct set *s, struct entry *e)
+/* Do the admissions count: is there a record, a remove, or one that is young?  See set_age(). */
+static bool entry_is_live(const struct set *s, const struct entry *e)
 {
-	s->group_count -= e->standing == STANDING_IN;
-	e->admission = entry_admission(s, e);
-	e->standing = entry_standing(s, e);
-	s->group_count += e->standing == STANDING_IN;
-}
+	const struct held *h;
 
-bool entry_is_live(const struct set *s, const struct entry *e)
-{
 	if (e->record || e->remove)
 		return true;
-	for (const struct held *h = e->admissions; h; h = h->next) {
+	held_for_each(h, e, STMT_ADMISSION) {
 		if (h->stmt->counter >= s->floor)
 			return true;
 	}
 	return false;
 }
 
-static void chain_sum(const struct held *chain, struct digest_sum *sum)
-{
-	for (const struct held *h = chain; h; h = h->next) {
-		struct digest_sum one = digest_of(h->stmt);
-
-		digest_add(sum, &one);
-	}
-}
-
-static struct digest_sum entry_sum(const struct entry *e, bool is_live)
+struct digest_sum entry_sum(const struct entry *e)
 {
 	struct digest_sum sum = { 0, 0 };
-	struct digest_sum one;
 
-	chain_sum(e->expels, &sum);
-	if (is_live)
-		chain_sum(e->admissions, &sum);
-	if (e->record) {
-		one = digest_of(e->record);
-		digest_add(&sum, &one);
+	for (const struct held *h = held_first(e); h; h = h->next) {
+		if (e->is_live || h->stmt->kind == STMT_EXPEL)
+			digest_add(&sum, &h->stmt->digest);
 	}
-	if (e->remove) {
-		one = digest_of(e->remove);
-		digest_add(&sum, &one);
-	}
+	if (e->record)
+		digest_add(&sum, &e->record->digest);
+	if (e->remove)
+		digest_add(&sum, &e->remove->digest);
 	return sum;
 }
 
-void entry_update(struct set *s, struct entry *e)
+void entry_fingerprint(const struct entry *e, uint8_t out[FINGERPRINT_BYTES])
 {
-	bool is_live = entry_is_live(s, e);
+	struct digest_sum sum = entry_sum(e);
 
-	entry_judge(s, e);
-	s->shown_count -= !e->is_passing;
-	e->is_passing = !is_live && !e->expels;
-	s->shown_count += !e->is_passing;
-	digest_subtract(&s->members_sum, &e->sum);
-	e->sum = entry_sum(e, is_live);
-	digest_add(&s->members_sum, &e->sum);
-	digest_fingerprint(&e->sum, e->fingerprint);
+	digest_fingerprint(&sum, out);
+}
+
+struct entry *entry_open(struct set *s, struct entry *e)
+{
+	struct digest_sum sum;
+
+	e = entry_own(s, e);
+	if (!e)
+		return NULL;
+	sum = entry_sum(e);
+	digest_subtract(&s->members_sum, &sum);
+	s->group_count -= e->standing == STANDING_IN;
+	return e;
+}
+
+int entry_close(struct set *s, struct entry *e)
+{
+	bool was_passing = e->is_passing;
+	struct digest_sum sum;
+
+	e->is_live = entry_is_live(s, e);
+	e->is_passing = !e->is_live && !held_of(e, STMT_EXPEL);
+	e->standing = entry_standing(s, e);
+	sum = entry_sum(e);
+	digest_add(&s->members_sum, &sum);
+	s->group_count += e->standing == STANDING_IN;
+	if (was_passing && !e->is_passing)
+		return index_insert(s->mem, &s->shown, e);
+	if (!was_passing && e->is_passing)
+		index_remove(&s->shown, e);
+	return 0;
+}
+
+int entry_judge(struct set *s, struct entry *e)
+{
+	if (entry_standing(s, e) == e->standing)
+		return 0;
+	e = entry_open(s, e);
+	return e ? entry_close(s, e) : -ENOMEM;
 }

@@ -222,6 +222,12 @@ enum role record_role(const struct stmt *s)
 	return field_find_u8(stmt_envelope(s).rest, BODY_ROLE);
 }
 
+bool record_has_places(const struct stmt *s)
+{
+	assert(s->kind == STMT_RECORD);
+	return field_find(stmt_envelope(s).rest, BODY_PLACE).count > 0;
+}
+
 static void place_put(struct writer *w, const struct place *p)
 {
 	bool is_name = p->kind == PLACE_NAME;

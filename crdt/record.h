@@ -65,6 +65,10 @@ int record_sign(const struct mem *m,
 /* Read a STMT_RECORD (asserted).  Cannot fail: stmt_parse() has checked it. */
 void record_read(const struct stmt *s, struct record *ret_r);
 
+/* Parts of it, without reading the rest: for those who look at every member often. */
+enum role record_role(const struct stmt *s);
+bool record_has_places(const struct stmt *s);
+
 /* Do the two bodies say the same (counter and watchers aside)? */
 bool record_same_body(const struct record *a, const struct record *b);
 

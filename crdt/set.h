@@ -16,7 +16,6 @@
 #define SMEG_CRDT_SET_H
 
 #include "base/clock.h"
-#include "base/map.h"
 #include "crdt/admit.h"
 #include "crdt/record.h"
 
@@ -35,33 +34,32 @@ enum standing {
 	STANDING_VOID, /* no admission in force (its issuer was revoked), or role exceeded */
 };
 
-struct held; /* a statement in a chain of statements by different signers */
-
-/* A sum of hashes, mod 2^128. */
-struct digest_sum {
-	uint64_t high;
-	uint64_t low;
+/* A chain ascends by kind (admissions, then expels), then signer, and has each signer once. */
+struct held {
+	struct held *next;
+	struct stmt *stmt; /* NULL: the chain is empty (only in the link inside an entry) */
 };
 
-/* Registers of one key.  Read-only outside the set. */
+/*
+ * Registers of one key.  Read-only outside the set.  Replicas cloned from each other share entries
+ * until one of them changes; a pointer to an entry holds until the next change of the set.
+ */
 struct entry {
-	struct map_node node;                   /* by member */
-	struct map_node by_subject;             /* by subject */
-	struct key member;                      /* X25519 */
-	struct key subject;                     /* Ed25519 */
-	struct stmt *record;                    /* NULL: none */
-	struct stmt *remove;                    /* NULL: none */
-	struct held *admissions;                /* one per issuer */
-	struct held *expels;                    /* one per issuer */
-	enum standing standing;                 /* kept up to date by the set */
-	struct stmt *admission;                 /* borrowed: the greatest in force, or NULL */
-	uint8_t fingerprint[FINGERPRINT_BYTES]; /* of all registers */
-	struct digest_sum sum;                  /* the entry's share of the digest */
-	bool is_passing;                        /* see set_age(); such an entry is not shown */
+	struct key member;          /* X25519 */
+	struct stmt *record;        /* NULL: none */
+	struct stmt *remove;        /* NULL: none */
+	struct held held;           /* administrators' statements; the first link is in place */
+	uint32_t refs;              /* sets that share this */
+	enum standing standing : 8; /* kept up to date by the set */
+	bool is_live : 1;           /* its admissions count; see set_age() */
+	bool is_passing : 1;        /* see set_age(); such an entry is not shown */
 };
+
+struct stmt_pool;
 
 struct set_options {
 	const struct mem *mem;  /* borrowed */
+	struct stmt_pool *pool; /* borrowed; NULL: none (see crdt/pool.h) */
 	struct key mesh_public; /* Ed25519 */
 	int64_t life_ms;
 	size_t members_max;
@@ -69,6 +67,13 @@ struct set_options {
 
 int set_new(const struct set_options *options, struct set **ret_set) MUST_CHECK;
 void set_free(struct set *s);
+
+/*
+ * A replica of its own that holds the same, with the same options (mem and pool too): O(members)
+ * copies of pointers.  Either may be changed and freed first.  For simulators, which would else
+ * merge every member into every replica.
+ */
+int set_clone(const struct set *from, struct set **ret_set) MUST_CHECK;
 
 enum offer {
 	OFFER_NEW,     /* a register moved up: relay and store */
@@ -103,12 +108,26 @@ int set_offer(struct set *s,
 
 const struct key *set_mesh_public(const struct set *s);
 
-/* Members in key order, without passing ones.  NULL: not there; at the end. */
-const struct entry *set_find(const struct set *s, const struct key *member);
-const struct entry *set_first(const struct set *s);
-const struct entry *set_next(const struct entry *e);
+/*
+ * Members in key order, without passing ones.  set_at(): the i-th, NULL at the end, O(1);
+ * set_rank(): the position of the first whose key is not less.  Any change of the set moves them.
+ */
+const struct entry *set_find(const struct set *s, const struct key *member); /* NULL: not there */
+const struct entry *set_at(const struct set *s, size_t i);
+size_t set_rank(const struct set *s, const struct key *member);
 size_t set_count(const struct set *s);
 size_t set_group_count(const struct set *s); /* STANDING_IN */
+
+#define set_for_each(entry, i, set) for (size_t i = 0; ((entry) = set_at((set), i)) != NULL; i++)
+
+/* The member's Ed25519 key. */
+const struct key *entry_subject(const struct entry *e);
+
+/* The greatest admission in force, or NULL.  `s` is the set that the entry is of. */
+const struct stmt *entry_admission(const struct set *s, const struct entry *e);
+
+/* Of all registers. */
+void entry_fingerprint(const struct entry *e, uint8_t out[FINGERPRINT_BYTES]);
 
 /* Appointed and not revoked. */
 bool set_is_administrator(const struct set *s, const struct key *sign_public);
@@ -148,13 +167,15 @@ void set_mesh_fingerprint(const struct set *s, uint8_t out[FINGERPRINT_BYTES]);
  * first, or keep the admission and offer it again.
  *
  * dropped  called (may be NULL) with each statement before it goes.
+ * Returns 0, or -ENOMEM where an entry has to be copied because a clone shares it.
  */
-void set_age(struct set *s,
-             struct instant now,
-             void (*dropped)(void *ctx, const struct stmt *stmt),
-             void *ctx);
+int set_age(struct set *s,
+            struct instant now,
+            void (*dropped)(void *ctx, const struct stmt *stmt),
+            void *ctx) MUST_CHECK;
 uint64_t set_floor(const struct set *s);
-void set_raise_floor(struct set *s, uint64_t floor_ms); /* from disk; never lowers; forgets too */
+/* From disk; never lowers; forgets too. */
+int set_raise_floor(struct set *s, uint64_t floor_ms) MUST_CHECK;
 
 /* The next counter for an owner: max(last + 1, Unix ms). */
 uint64_t counter_next(uint64_t last, int64_t unix_ms);

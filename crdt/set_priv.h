@@ -1,16 +1,12 @@
 /*
- * The inside of a set, shared by its files: set.c (offers), entry.c (one member), digest.c, age.c.
+ * The inside of a set, shared by its files: set.c (looking), offer.c, entry.c and held.c (one
+ * member), index.c, digest.c, age.c.
  */
 #ifndef SMEG_CRDT_SET_PRIV_H
 #define SMEG_CRDT_SET_PRIV_H
 
+#include "base/map.h"
 #include "crdt/set.h"
-
-/* A chain ascends by signer and has each signer once. */
-struct held {
-	struct held *next;
-	struct stmt *stmt;
-};
 
 /* One administrator, ever appointed. */
 struct admin {
@@ -19,22 +15,33 @@ struct admin {
 	struct stmt *stmt;  /* the greatest appoint or revoke */
 };
 
+/* Entries, ascending by one of their two keys. */
+struct index {
+	bool is_by_subject; /* else by member */
+	struct entry **list;
+	size_t count;
+	size_t cap;
+};
+
 struct set {
 	const struct mem *mem;
+	struct stmt_pool *pool; /* NULL: none */
 	struct key mesh_public;
 	int64_t life_ms;
 	size_t members_max;
-	struct map members;  /* struct entry, by X25519 key */
-	struct map subjects; /* the same, by Ed25519 key */
-	struct map admins;   /* struct admin, by Ed25519 key */
+	struct index all;   /* by subject; each holds a reference */
+	struct index shown; /* by member, without passing ones */
+	struct map admins;  /* struct admin, by Ed25519 key */
 	uint64_t floor;
-	size_t shown_count; /* members that are not passing */
 	size_t group_count;
 	struct digest_sum mesh_sum;    /* of the mesh key's statements */
 	struct digest_sum members_sum; /* of all entries */
 };
 
-/* --- set.c --- */
+_Static_assert(sizeof(void *) > 8 || sizeof(struct entry) <= 72,
+               "a member costs 80 bytes, and two pointers");
+
+/* --- offer.c --- */
 
 struct offer_terms {
 	struct instant now;
@@ -52,41 +59,71 @@ int set_offer_scanned(struct set *s,
 
 /* --- digest.c --- */
 
-/* The hash of one register's content; the signer counts where there is a register for each. */
-struct digest_sum digest_of(const struct stmt *stmt);
 void digest_add(struct digest_sum *sum, const struct digest_sum *other);
 void digest_subtract(struct digest_sum *sum, const struct digest_sum *other);
 void digest_bytes(const struct digest_sum *sum, uint8_t out[DIGEST_BYTES]);
 void digest_fingerprint(const struct digest_sum *sum, uint8_t out[FINGERPRINT_BYTES]);
+
+/* --- index.c --- */
+
+/* The position of the first entry whose key is not less. */
+size_t index_rank(const struct index *x, const struct key *key);
+struct entry *index_find(const struct index *x, const struct key *key); /* NULL: not there */
+
+/* 0 or -ENOMEM.  Its key is not in the index yet. */
+int index_insert(const struct mem *m, struct index *x, struct entry *e) MUST_CHECK;
+void index_remove(struct index *x, const struct entry *e);
+
+/* Put `to` in the place of `from`, which has the same key. */
+void index_replace(struct index *x, const struct entry *from, struct entry *to);
+
+/* A copy of the pointers alone; *ret has no list yet. */
+int index_copy(const struct mem *m, const struct index *from, struct index *ret) MUST_CHECK;
+
+/* --- held.c: the administrators' statements of an entry --- */
+
+/* The first link, or NULL. */
+const struct held *held_first(const struct entry *e);
+
+/* The first link of this kind, or NULL; held_next(): the next of the same kind. */
+const struct held *held_of(const struct entry *e, enum stmt_kind kind);
+const struct held *held_next(const struct held *h);
+
+#define held_for_each(h, e, kind) for (h = held_of(e, kind); h; h = held_next(h))
+
+/* This signer's statement, or NULL. */
+struct stmt *held_find(const struct entry *e, enum stmt_kind kind, const struct key *signer);
+
+/* Put `stmt` (referenced) in the place of its signer.  0 or -ENOMEM. */
+int held_put(const struct mem *m, struct entry *e, struct stmt *stmt) MUST_CHECK;
+void held_drop(const struct mem *m, struct entry *e, enum stmt_kind kind);
+
+/* The same chain for a copy, with references of its own.  0 or -ENOMEM (then it is empty). */
+int held_copy(const struct mem *m, const struct held *from, struct held *ret) MUST_CHECK;
+void held_free(const struct mem *m, struct held *held);
 
 /* --- entry.c --- */
 
 struct admin *admin_find(const struct set *s, const struct key *sign_public);
 struct entry *entry_find(const struct set *s, const struct key *subject);
 
-/* An empty entry, in the maps; NULL when out of memory. */
-struct entry *entry_new(struct set *s,
-                        const struct key *member,
-                        const struct key *subject) MUST_CHECK;
+/* An entry with its first statement (of an administrator; referenced); NULL: out of memory. */
+struct entry *entry_new(struct set *s, struct stmt *stmt) MUST_CHECK;
 
-/* Takes the entry out of the maps and frees it with all it holds. */
-void entry_free(struct set *s, struct entry *e);
+/*
+ * Around a change of registers.  Open: the entry to change, which is another one if it was shared;
+ * NULL: out of memory.  Close: all that is derived is brought up to date; 0 or -ENOMEM.
+ */
+struct entry *entry_open(struct set *s, struct entry *e) MUST_CHECK;
+int entry_close(struct set *s, struct entry *e) MUST_CHECK;
 
-/* The statement of this signer, or NULL. */
-struct stmt *chain_find(const struct held *chain, const struct key *signer);
+/* Give back the set's reference; it must be out of the indexes, and of what is summed. */
+void entry_unref(const struct mem *m, struct entry *e);
 
-/* Put `stmt` (taken) in the place of its signer.  0 or -ENOMEM (then not taken). */
-int chain_put(const struct mem *m, struct held **chain, struct stmt *stmt) MUST_CHECK;
-void chain_free(const struct mem *m, struct held **chain);
+struct digest_sum entry_sum(const struct entry *e);
 
-/* Bring all that is derived up to date: after a change of the entry's registers. */
-void entry_update(struct set *s, struct entry *e);
-
-/* The standing only: after a change of the mesh key's statements. */
-void entry_judge(struct set *s, struct entry *e);
-
-/* Do the admissions count: is there a record, a remove, or one that is young?  See set_age(). */
-bool entry_is_live(const struct set *s, const struct entry *e);
+/* The standing only: after a change of the mesh key's statements.  0 or -ENOMEM. */
+int entry_judge(struct set *s, struct entry *e) MUST_CHECK;
 
 bool expel_in_force(const struct set *s, const struct stmt *expel);
 

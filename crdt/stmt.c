@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "crdt/pool_priv.h"
 #include "crdt/stmt_priv.h"
 
 #include <assert.h>
@@ -81,16 +82,22 @@ int stmt_member(struct stmt *s)
 	return key_to_box(&s->subject, &s->member);
 }
 
+void stmt_settle(struct stmt *s, const struct stmt *scanned, uint8_t *raw)
+{
+	*s = *scanned;
+	memcpy(raw, scanned->raw.at, scanned->raw.count);
+	s->raw.at = raw;
+	s->digest = digest_of(s);
+	s->is_pooled = false;
+	s->refs = 1;
+}
+
 struct stmt *stmt_keep(const struct mem *m, const struct stmt *scanned)
 {
 	struct stmt *s = mem_alloc(m, sizeof(*s) + scanned->raw.count);
 
-	if (!s)
-		return NULL;
-	*s = *scanned;
-	memcpy(s + 1, scanned->raw.at, scanned->raw.count);
-	s->raw.at = (const uint8_t *)(s + 1);
-	s->refs = 1;
+	if (s)
+		stmt_settle(s, scanned, (uint8_t *)(s + 1));
 	return s;
 }
 
@@ -164,7 +171,11 @@ void stmt_unref(const struct mem *m, struct stmt *s)
 	if (!s)
 		return;
 	assert(s->refs > 0);
-	if (--s->refs == 0)
+	if (--s->refs > 0)
+		return;
+	if (s->is_pooled)
+		pool_drop(s);
+	else
 		mem_free(m, s);
 }
 

@@ -36,17 +36,25 @@ enum cause {
 	CAUSE_LEAVE = 2,
 };
 
+/* A sum of hashes, mod 2^128. */
+struct digest_sum {
+	uint64_t high;
+	uint64_t low;
+};
+
 struct stmt {
 	uint32_t refs;
-	enum stmt_kind kind;
+	enum stmt_kind kind : 8;
+	uint8_t cause;      /* remove: enum cause; revoke: 1; else 0 */
+	bool is_pooled;     /* shared between sets: see crdt/pool.h */
 	struct key member;  /* X25519 form of the key it is about: the key of the sets */
 	struct key subject; /* the same, Ed25519 form */
 	struct key signer;  /* Ed25519: owner, issuer, administrator; remove: the owner; appoint and
 	                       revoke: zero, as the mesh key is not in the bytes */
 	uint64_t counter; /* record: its own; remove: the covered one; else when issued, Unix ms */
-	uint8_t cause;    /* remove: enum cause; revoke: 1; else 0 */
 	uint8_t hash[16]; /* breaks ties; record: of the header; remove: zero; else of all bytes */
-	struct bytes raw; /* the whole statement; lives as long as this struct */
+	struct digest_sum digest; /* its share in the digest of a set that holds it */
+	struct bytes raw;         /* the whole statement; lives as long as this struct */
 };
 
 /*

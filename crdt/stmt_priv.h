@@ -24,13 +24,19 @@
 #define RECORD_HEADER_BYTES_MAX 512u
 
 /*
- * All of *ret_stmt but `member` (zero) and `refs` (0); `raw` is borrowed.  Errors as stmt_parse(),
- * but for -ENOMEM; ERR_BAD_KEY comes from stmt_member().
+ * All of *ret_stmt but `member` (zero), `digest` and `refs` (0); `raw` is borrowed.  Errors as
+ * stmt_parse(), but for -ENOMEM; ERR_BAD_KEY comes from stmt_member().
  */
 int stmt_scan(struct bytes raw, struct stmt *ret_stmt) MUST_CHECK;
 
 /* Fill in `member` from `subject`: a conversion of keys, some 50 us.  ERR_BAD_KEY. */
 int stmt_member(struct stmt *s) MUST_CHECK;
+
+/* The hash of one register's content; the signer counts where there is a register for each. */
+struct digest_sum digest_of(const struct stmt *stmt);
+
+/* Fill *s from `scanned`, whose member is known; `raw` is room for its bytes. */
+void stmt_settle(struct stmt *s, const struct stmt *scanned, uint8_t *raw);
 
 /* A copy on the heap, with its bytes and one reference; NULL when out of memory. */
 struct stmt *stmt_keep(const struct mem *m, const struct stmt *scanned) MUST_CHECK;
@@ -73,8 +79,5 @@ struct header {
 };
 
 int header_read(struct bytes fields, struct header *ret_header) MUST_CHECK;
-
-/* The role of a STMT_RECORD, without reading the rest. */
-enum role record_role(const struct stmt *s);
 
 #endif

@@ -184,7 +184,8 @@ static void run_leave(struct step *st, const struct command *c)
 		stmt_unref(st->n->mem, remove);
 	}
 	step_trace(st, TRACE_MESH_LEFT, m, NULL, 0);
-	if (m->peers.count) /* also if their records are not here: they may have ours */
+	if (m->peers.count ||
+	    set_count(m->set) > 1) /* also if their records are not here: they may have ours */
 		mesh_leave_later(st, m);
 	else
 		mesh_leave(st, m);

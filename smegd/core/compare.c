@@ -17,9 +17,10 @@
 /* Members besides us and the introducer that could be asked. */
 static size_t others_to_ask(const struct mesh *m, const struct key *introducer)
 {
+	const struct entry *e;
 	size_t count = 0;
 
-	for (const struct entry *e = set_first(m->set); e; e = set_next(e))
+	set_for_each(e, i, m->set)
 		count += e->standing == STANDING_IN &&
 		         !key_equal(&e->member, &m->self.box_public) &&
 		         !key_equal(&e->member, introducer);
@@ -29,14 +30,13 @@ static size_t others_to_ask(const struct mesh *m, const struct key *introducer)
 /* Sessions with random others; the ring's neighbours come by themselves. */
 static void dial_random(struct step *st, struct mesh *m)
 {
-	for (unsigned i = 0; i < 2 && m->peers.count; i++) {
-		struct map_node *node =
-			map_nth(&m->peers, (size_t)rng_below(&st->n->rng, m->peers.count));
-		struct peer *p = container_of(node, struct peer, node);
-		const struct entry *e = set_find(m->set, &p->key);
+	for (unsigned i = 0; i < 2 && set_count(m->set); i++) {
+		const struct entry *e =
+			set_at(m->set, (size_t)rng_below(&st->n->rng, set_count(m->set)));
+		struct peer *p =
+			e->standing == STANDING_IN ? mesh_peer_make(st, m, &e->member) : NULL;
 
-		if (e && e->standing == STANDING_IN && !p->session && !p->dial &&
-		    st->now.mono_ms >= p->dial_again_ms)
+		if (p && !p->session && !p->dial && st->now.mono_ms >= p->dial_again_ms)
 			dial_peer(st, p);
 	}
 }

@@ -20,6 +20,7 @@
 /* What is needed of one member while rendering. */
 struct item {
 	const struct entry *entry;
+	const struct stmt *admission;
 	struct addr locator;
 	enum role role;
 	bool has_carrier;
@@ -43,10 +44,12 @@ static void *take(struct render *r, size_t bytes)
 
 static int collect(struct render *r)
 {
+	const struct entry *e;
+
 	r->items = take(r, set_count(r->m->set) * sizeof(*r->items));
 	if (!r->items)
 		return -ENOMEM;
-	for (const struct entry *e = set_first(r->m->set); e; e = set_next(e)) {
+	set_for_each(e, at, r->m->set) {
 		struct item *i = &r->items[r->count];
 		struct record record;
 
@@ -57,6 +60,7 @@ static int collect(struct render *r)
 		i->role = record.role;
 		i->has_carrier = record.has_carrier;
 		i->carrier = record.carrier;
+		i->admission = entry_admission(r->m->set, e);
 		place_locator(r->m->id, &e->member, &i->locator);
 		r->count++;
 	}
@@ -72,7 +76,7 @@ static int order_items(const void *a, const void *b)
 
 	if (c)
 		return c;
-	c = stmt_compare((*x)->entry->admission, (*y)->entry->admission);
+	c = stmt_compare((*x)->admission, (*y)->admission);
 	return c ? c : key_compare(&(*x)->entry->member, &(*y)->entry->member);
 }
 

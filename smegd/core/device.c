@@ -81,7 +81,7 @@ static void held(struct step *st, struct mesh *m)
 	join_device_ready(st, m, 0, NULL);
 }
 
-static void take_statistics(struct mesh *m, const struct device *have)
+static void take_statistics(struct step *st, struct mesh *m, const struct device *have)
 {
 	struct map_node *pos;
 
@@ -89,7 +89,7 @@ static void take_statistics(struct mesh *m, const struct device *have)
 		container_of(pos, struct peer, node)->has_tunnel = false;
 	for (size_t i = 0; i < have->peers_count; i++) {
 		const struct wg_peer *w = &have->peers[i];
-		struct peer *p = mesh_peer(m, &w->key);
+		struct peer *p = mesh_member_peer(st, m, &w->key);
 
 		if (!p)
 			continue;
@@ -161,7 +161,7 @@ void device_read(struct step *st, const struct event *ev)
 		refuse_foreign(st, m);
 		return;
 	}
-	take_statistics(m, have);
+	take_statistics(st, m, have);
 	place_prefix(m->id, &own);
 	in.want = &want;
 	in.own = &own;

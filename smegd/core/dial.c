@@ -178,16 +178,32 @@ void dial_failed(struct step *st, uint64_t dial, int err)
 	}
 }
 
+/* Nothing is kept of it that would not be the same if it were made anew. */
+static bool is_idle(const struct step *st, const struct peer *p)
+{
+	/* A tunnel is ours by what we remember of its peer, and has an endpoint to be chosen. */
+	if (!st->n->options.no_devices)
+		return false;
+	return !p->session && !p->dial && !p->is_wanted && !p->is_doubtful && !p->known.port &&
+	       st->now.mono_ms >= p->dial_again_ms &&
+	       !(p->is_unreachable && set_find(p->mesh->set, &p->key));
+}
+
 /* A shell that never answers must not silence a member for ever. */
 void dial_tick(struct step *st, struct mesh *m)
 {
 	struct map_node *pos;
+	struct map_node *tmp;
 
-	map_for_each(pos, &m->peers) {
+	map_for_each_safe(pos, tmp, &m->peers) {
 		struct peer *p = container_of(pos, struct peer, node);
 
 		if (p->dial && st->now.mono_ms - p->dial_started_ms > DIAL_TIMEOUT_MS)
 			try_next(st, p, ERR_TIMED_OUT);
+		if (!is_idle(st, p))
+			continue;
+		map_remove(&m->peers, pos);
+		mem_free(st->n->mem, p);
 	}
 }
 

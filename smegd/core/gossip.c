@@ -163,21 +163,20 @@ static struct key key_below(const struct key *k)
 	return below;
 }
 
-/* One page: entries from `e` on, until the page is full; returns where the next one begins. */
-static const struct entry *send_page(struct step *st,
-                                     struct session *s,
-                                     const struct entry *e,
-                                     const struct key *from)
+/* One page: entries from the i-th on, until the page is full; returns where the next one begins. */
+static size_t send_page(struct step *st, struct session *s, size_t i, const struct key *from)
 {
+	const struct set *set = s->mesh->set;
 	struct msg msg = { .kind = MSG_SUMMARY };
+	const struct entry *e;
 	struct summary_item *items = step_alloc(st, MSG_SUMMARY_MAX * sizeof(*items));
 	size_t count = 0;
 
 	if (!items)
-		return NULL;
-	for (; e && count < MSG_SUMMARY_MAX; e = set_next(e), count++) {
+		return i;
+	for (; (e = set_at(set, i)) && count < MSG_SUMMARY_MAX; i++, count++) {
 		items[count].member = e->member;
-		memcpy(items[count].fingerprint, e->fingerprint, FINGERPRINT_BYTES);
+		entry_fingerprint(e, items[count].fingerprint);
 	}
 	msg.u.summary.from = *from;
 	/* Pages adjoin: what only the other side has may be between two entries of ours. */
@@ -185,27 +184,28 @@ static const struct entry *send_page(struct step *st,
 		msg.u.summary.to = key_below(&e->member);
 	else
 		memset(&msg.u.summary.to, 0xff, sizeof(msg.u.summary.to));
-	set_mesh_fingerprint(s->mesh->set, msg.u.summary.mesh_fingerprint);
+	set_mesh_fingerprint(set, msg.u.summary.mesh_fingerprint);
 	msg.u.summary.items = items;
 	msg.u.summary.count = count;
 	step_send(st, s, LANE_BULK, &msg);
-	return e;
+	return i;
 }
 
 static void send_summary(struct step *st, struct session *s)
 {
-	const struct entry *e = set_first(s->mesh->set);
+	const struct set *set = s->mesh->set;
 	struct key from = { { 0 } };
+	size_t i = 0;
 
 	if (s->repaired_ms && st->now.mono_ms - s->repaired_ms < REPAIR_PAUSE_MS)
 		return;
 	s->repaired_ms = st->now.mono_ms;
 	step_trace(st, TRACE_REPAIR, s->mesh, s->peer ? &s->peer->key : NULL, 0);
 	do {
-		e = send_page(st, s, e, &from);
-		if (e)
-			from = e->member;
-	} while (e && !st->err);
+		i = send_page(st, s, i, &from);
+		if (i < set_count(set))
+			from = set_at(set, i)->member;
+	} while (i < set_count(set) && !st->err);
 }
 
 static int add_stmt(void *ctx, const struct stmt *stmt)
@@ -235,14 +235,22 @@ static void ask(struct compare *c, const struct key *member)
 		c->want[c->want_count++] = *member;
 }
 
+static bool is_equal_fingerprint(const struct entry *e, const struct summary_item *item)
+{
+	uint8_t mine[FINGERPRINT_BYTES];
+
+	entry_fingerprint(e, mine);
+	return memcmp(mine, item->fingerprint, sizeof(mine)) == 0;
+}
+
 static void compare_page(struct compare *c, const struct msg *msg)
 {
-	const struct entry *e = set_first(c->s->mesh->set);
+	const struct set *set = c->s->mesh->set;
 	const struct key *to = &msg->u.summary.to;
+	size_t at = set_rank(set, &msg->u.summary.from);
+	const struct entry *e = set_at(set, at);
 	size_t i = 0;
 
-	while (e && key_compare(&e->member, &msg->u.summary.from) < 0)
-		e = set_next(e);
 	while (i < msg->u.summary.count || (e && key_compare(&e->member, to) <= 0)) {
 		const struct summary_item *item =
 			i < msg->u.summary.count ? &msg->u.summary.items[i] : NULL;
@@ -253,11 +261,12 @@ static void compare_page(struct compare *c, const struct msg *msg)
 			give(c, &e->member);
 		} else if (order > 0) {
 			ask(c, &item->member);
-		} else if (memcmp(e->fingerprint, item->fingerprint, FINGERPRINT_BYTES) != 0) {
+		} else if (!is_equal_fingerprint(e, item)) {
 			give(c, &e->member);
 			ask(c, &item->member);
 		}
-		e = order <= 0 ? set_next(e) : e;
+		at += order <= 0;
+		e = set_at(set, at);
 		i += order >= 0;
 	}
 }
@@ -368,65 +377,60 @@ void gossip_session_up(struct step *st, struct session *s)
 
 static bool can_be_neighbour(const struct entry *e, const struct mesh *m)
 {
-	struct record r;
-
-	if (e->standing != STANDING_IN || key_equal(&e->member, &m->self.box_public))
-		return false;
-	record_read(e->record, &r);
-	return r.role == ROLE_PEER && r.places_count;
+	return e->standing == STANDING_IN && !key_equal(&e->member, &m->self.box_public) &&
+	       record_role(e->record) == ROLE_PEER && record_has_places(e->record);
 }
 
-/* The ring: those who can be dialled, in key order, starting behind us. */
-static size_t make_ring(struct step *st, struct mesh *m, struct peer ***ret_ring)
+/* Those who can be dialled, in key order, starting behind us. */
+struct ring {
+	const struct entry **list;
+	size_t count;
+};
+
+static struct ring make_ring(struct step *st, const struct mesh *m)
 {
-	size_t count = 0;
-	size_t before = 0;
-	struct peer **list = arena_alloc(&st->n->scratch, set_count(m->set) * 2 * sizeof(*list));
+	struct ring ring = { NULL, 0 };
+	size_t start = set_rank(m->set, &m->self.box_public);
+	size_t count = set_count(m->set);
 
-	*ret_ring = NULL;
-	if (!list) {
+	ring.list = arena_alloc(&st->n->scratch, count * sizeof(struct entry *));
+	if (!ring.list) {
 		step_fail(st, -ENOMEM);
-		return 0;
+		return ring;
 	}
-	for (const struct entry *e = set_first(m->set); e; e = set_next(e)) {
-		struct peer *p;
+	for (size_t i = 0; i < count; i++) {
+		const struct entry *e = set_at(m->set, (start + i) % count);
 
-		if (!can_be_neighbour(e, m))
-			continue;
-		p = mesh_peer_make(st, m, &e->member);
-		if (!p)
-			continue;
-		list[count++] = p;
-		before += key_compare(&e->member, &m->self.box_public) < 0;
+		if (can_be_neighbour(e, m))
+			ring.list[ring.count++] = e;
 	}
-	/* Those before us follow those behind us: repeat them at the end. */
-	memcpy(list + count, list, before * sizeof(*list));
-	*ret_ring = list + before;
-	return count;
+	return ring;
 }
 
 static bool is_candidate(const struct step *st, const struct peer *p)
 {
-	return p->session || p->dial || st->now.mono_ms >= p->dial_again_ms;
+	return !p || p->session || p->dial || st->now.mono_ms >= p->dial_again_ms;
 }
 
-/* The first candidate at or behind `at` becomes wanted. */
-static struct peer *want_at(struct step *st, struct peer **ring, size_t count, size_t at)
+/* The first candidate at or behind `at`. */
+static const struct entry *candidate_at(const struct step *st,
+                                        const struct mesh *m,
+                                        const struct ring *ring,
+                                        size_t at)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct peer *p = ring[(at + i) % count];
+	for (size_t i = 0; i < ring->count; i++) {
+		const struct entry *e = ring->list[(at + i) % ring->count];
 
-		if (is_candidate(st, p))
-			return p;
+		if (is_candidate(st, mesh_peer(m, &e->member)))
+			return e;
 	}
 	return NULL;
 }
 
-/* A client keeps an eye on its carrier; returns 1 if it has no session with it yet. */
-static size_t want_carrier(struct mesh *m)
+/* Returns 1 if there is no session with it yet and nobody else has wanted it. */
+static size_t want(struct step *st, struct mesh *m, const struct entry *e)
 {
-	const struct entry *carrier = m->role == ROLE_CLIENT ? own_carrier(m) : NULL;
-	struct peer *p = carrier ? mesh_peer(m, &carrier->member) : NULL;
+	struct peer *p = e ? mesh_peer_make(st, m, &e->member) : NULL;
 
 	if (!p || p->is_wanted)
 		return 0;
@@ -437,8 +441,7 @@ static size_t want_carrier(struct mesh *m)
 /* Mark whom we want; returns how many of them have no session yet. */
 static size_t choose(struct step *st, struct mesh *m)
 {
-	struct peer **ring;
-	size_t count = make_ring(st, m, &ring);
+	struct ring ring = make_ring(st, m);
 	size_t strides = m->role == ROLE_CLIENT ? 2 : STRIDES_MAX;
 	size_t lacking = 0;
 	struct map_node *pos;
@@ -448,15 +451,11 @@ static size_t choose(struct step *st, struct mesh *m)
 
 		p->is_wanted = p->lacks_address;
 	}
-	for (size_t k = 0; k < strides && (size_t)1 << k <= count; k++) {
-		struct peer *p = want_at(st, ring, count, ((size_t)1 << k) - 1);
-
-		if (!p || p->is_wanted)
-			continue;
-		p->is_wanted = true;
-		lacking += !p->session;
-	}
-	return lacking + want_carrier(m);
+	for (size_t k = 0; k < strides && (size_t)1 << k <= ring.count; k++)
+		lacking += want(st, m, candidate_at(st, m, &ring, ((size_t)1 << k) - 1));
+	if (m->role == ROLE_CLIENT) /* keeps an eye on its carrier */
+		lacking += want(st, m, own_carrier(m));
+	return lacking;
 }
 
 static void dial_wanted(struct step *st, struct mesh *m)

@@ -378,7 +378,7 @@ void join_redeemed(struct step *st, struct session *s, const struct msg *msg)
 	for (size_t i = 0; i < msg->u.redeemed.count; i++)
 		mesh_offer(st, m, msg->u.redeemed.stmts[i], s->id);
 	self = mesh_self_entry(m);
-	if (self && self->admission)
+	if (self && entry_admission(m->set, self))
 		admitted(st, m, s);
 	else
 		join_failed(st, m, ERR_NO_ANSWER);

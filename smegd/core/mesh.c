@@ -147,9 +147,13 @@ struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *k
 	}
 	p->key = *key;
 	p->mesh = m;
-	p->changed_ms = st->now.mono_ms;
 	map_insert(&m->peers, &p->node, p->key.b);
 	return p;
+}
+
+struct peer *mesh_member_peer(struct step *st, struct mesh *m, const struct key *key)
+{
+	return set_find(m->set, key) ? mesh_peer_make(st, m, key) : mesh_peer(m, key);
 }
 
 const struct entry *mesh_self_entry(const struct mesh *m)
@@ -162,13 +166,6 @@ size_t mesh_live_members(const struct mesh *m)
 	return set_group_count(m->set);
 }
 
-static void make_peers(struct step *st, struct mesh *m)
-{
-	for (const struct entry *e = set_first(m->set); e; e = set_next(e))
-		if (e->standing != STANDING_EXPELLED)
-			mesh_peer_make(st, m, &e->member);
-}
-
 void mesh_start(struct step *st, struct mesh *m)
 {
 	const struct entry *self = mesh_self_entry(m);
@@ -179,7 +176,6 @@ void mesh_start(struct step *st, struct mesh *m)
 		m->last_counter = self->record->counter;
 	m->counter_known = set_count(m->set) <= 1;
 	m->tunnel.is_dirty = true;
-	make_peers(st, m);
 	gossip_start(st, m);
 	own_changed(st, m);
 }
@@ -229,7 +225,6 @@ void mesh_leave_later(struct step *st, struct mesh *m)
 
 void mesh_resume(struct step *st, struct mesh *m)
 {
-	make_peers(st, m);
 	gossip_start(st, m);
 }
 
@@ -249,10 +244,11 @@ static void empty_mesh(struct step *st, struct mesh *m)
 {
 	struct map_node *pos;
 	struct map_node *tmp;
+	const struct entry *e;
 	int err = set_visit_member(m->set, NULL, delete_row, st);
 
-	for (const struct entry *e = set_first(m->set); !err && e; e = set_next(e))
-		err = set_visit_member(m->set, &e->member, delete_row, st);
+	set_for_each(e, i, m->set)
+		err = err ? err : set_visit_member(m->set, &e->member, delete_row, st);
 	map_for_each_safe(pos, tmp, &m->peers) {
 		struct peer *p = container_of(pos, struct peer, node);
 
@@ -310,7 +306,7 @@ static void self_changed(struct step *st, struct mesh *m, const struct offered *
 static void other_changed(struct step *st, struct mesh *m, const struct offered *o)
 {
 	const struct entry *e = o->entry;
-	struct peer *p = mesh_peer_make(st, m, &e->member);
+	struct peer *p = mesh_peer(m, &e->member);
 
 	if (o->before != STANDING_IN && e->standing == STANDING_IN)
 		step_trace(st, TRACE_MEMBER_IN, m, &e->member, 0);

@@ -130,7 +130,8 @@ static void age(struct step *st, struct mesh *m)
 	redeem_age(st);
 	if (!clock_is_trusted(m))
 		return;
-	set_age(m->set, st->now, dropped, &a);
+	if (set_age(m->set, st->now, dropped, &a))
+		step_fail(st, -ENOMEM);
 	if (set_floor(m->set) != floor)
 		rows_put_floor(st, m);
 }

@@ -56,9 +56,9 @@ struct peer {
 	bool clashes;       /* somebody admitted earlier has its locator; set by desired.c */
 	bool is_doubtful;   /* a session broke: dial once to see, neighbour or not */
 	bool is_unreachable;
-	bool is_suspect;       /* a watcher's: missed, and being asked; see watch.c */
-	int64_t changed_ms;    /* mono: when is_unreachable last changed */
+	int64_t changed_ms;    /* mono: when is_unreachable last changed; 0: never */
 	struct hostport known; /* where a bootstrap said it is; port 0: unknown */
+	bool is_suspect; /* missed by us, its watcher, and being asked; set by watch.c */
 	/* WireGuard's side, as last read: */
 	bool has_tunnel;
 	bool has_endpoint;
@@ -308,8 +308,16 @@ void mesh_leave_later(struct step *st, struct mesh *m); /* becomes LEAVING */
 void mesh_resume(struct step *st, struct mesh *m);      /* LEAVING, after a start */
 void mesh_leave(struct step *st, struct mesh *m);       /* ends here: sessions, device, state */
 void mesh_sweep(struct step *st);                       /* at the end of a step: what is_ending */
+/*
+ * The soft state of another member; NULL: there is none, and nothing is known against it.  It is
+ * made when there is something to keep (a dial, a session, a tunnel) and dropped by dial_tick()
+ * when that has gone: a node holds far more members than it ever talks to.
+ */
 struct peer *mesh_peer(const struct mesh *m, const struct key *key);
+/* NULL: this host, over the limit, out of memory. */
 struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key);
+/* The same if the set knows the key; else only what is there already. */
+struct peer *mesh_member_peer(struct step *st, struct mesh *m, const struct key *key);
 const struct entry *mesh_self_entry(const struct mesh *m);
 size_t mesh_live_members(const struct mesh *m);
 /* Offer bytes to the set and follow up; from 0: our own, stored durably. */

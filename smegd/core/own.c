@@ -62,18 +62,16 @@ size_t own_places(const struct mesh *m, struct place *out, size_t cap)
 const struct entry *own_carrier(const struct mesh *m)
 {
 	const struct entry *best = NULL;
+	const struct entry *e;
 	uint8_t best_hash[16];
 
-	for (const struct entry *e = set_first(m->set); e; e = set_next(e)) {
+	set_for_each(e, i, m->set) {
 		const struct peer *p = mesh_peer(m, &e->member);
 		uint8_t pair[2 * KEY_BYTES];
 		uint8_t hash[16];
-		struct record r;
 
-		if (e->standing != STANDING_IN || !p || p->is_unreachable)
-			continue;
-		record_read(e->record, &r);
-		if (r.role != ROLE_PEER)
+		if (e->standing != STANDING_IN || record_role(e->record) != ROLE_PEER ||
+		    key_equal(&e->member, &m->self.box_public) || (p && p->is_unreachable))
 			continue;
 		memcpy(pair, m->self.box_public.b, KEY_BYTES);
 		memcpy(pair + KEY_BYTES, e->member.b, KEY_BYTES);

@@ -58,13 +58,13 @@ static struct fellow *fellow_of(struct watched *w, const struct key *sign_public
 /* A walk over the members, only when one is missed. */
 static void resolve(const struct mesh *m, struct watched *w)
 {
+	const struct entry *e;
 	size_t known = 0;
 
 	if (w->is_resolved)
 		return;
-	for (const struct entry *e = set_first(m->set); e; e = set_next(e)) {
-		struct key subject = entry_subject(e);
-		struct fellow *f = fellow_of(w, &subject);
+	set_for_each(e, i, m->set) {
+		struct fellow *f = fellow_of(w, entry_subject(e));
 
 		if (!f)
 			continue;
@@ -236,7 +236,7 @@ static bool take_attest(struct step *st,
 	if (!record || st->now.mono_ms < f->check_ms)
 		return false;
 	f->check_ms = st->now.mono_ms + ATTEST_PAUSE_MS;
-	attest.watcher = entry_subject(set_find(s->mesh->set, &s->peer->key));
+	attest.watcher = *entry_subject(set_find(s->mesh->set, &s->peer->key));
 	if (attest_verify(record, &attest, &s->mesh->mesh_public))
 		return false;
 	f->attest = attest;
@@ -248,7 +248,6 @@ void quorum_message(struct step *st, struct session *s, struct watched *w, const
 {
 	const struct stmt *record = watch_record(s->mesh, w);
 	const struct entry *e = set_find(s->mesh->set, &s->peer->key);
-	struct key subject;
 	struct fellow *f;
 
 	/* Who has just heard it says so by not signing. */
@@ -256,8 +255,7 @@ void quorum_message(struct step *st, struct session *s, struct watched *w, const
 	    (w->state == WATCH_QUIET && st->now.mono_ms - w->heard_ms < WATCH_HEARD_MS))
 		return;
 	read_fellows(s->mesh, w, record);
-	subject = entry_subject(e);
-	f = fellow_of(w, &subject);
+	f = fellow_of(w, entry_subject(e));
 	if (!f || f->is_self)
 		return;
 	f->key = e->member;

@@ -123,7 +123,7 @@ enum admit node_admit(struct node *n, const struct hello *hello, struct instant 
 	if (hello->has_invite)
 		verdict = admit_joiner(m, hello, now, ret_err);
 	else
-		verdict = e && e->admission ? ADMIT_MEMBER : ADMIT_SILENT;
+		verdict = e && entry_admission(m->set, e) ? ADMIT_MEMBER : ADMIT_SILENT;
 	/* A clock that is put right goes back: its first message must not count as a replay. */
 	if (verdict != ADMIT_SILENT && *ret_err != ERR_CLOCK_OFF && !remember(n, hello))
 		return ADMIT_SILENT;
@@ -220,9 +220,9 @@ static bool is_admitted_by(const struct mesh *m,
 	const struct entry *e = set_find(m->set, member);
 	struct admission a;
 
-	if (!e || !e->admission)
+	if (!e || !entry_admission(m->set, e))
 		return false;
-	admission_read(e->admission, &a);
+	admission_read(entry_admission(m->set, e), &a);
 	return memcmp(a.invite, invite->id, sizeof(a.invite)) == 0;
 }
 
@@ -319,7 +319,7 @@ static int relay(struct step *st,
 	list_add(&m->relays, &r->link);
 	if (key_to_box(&invite->limits.issuer, &r->issuer))
 		return 0; /* runs into its deadline */
-	p = mesh_peer(m, &r->issuer);
+	p = mesh_member_peer(st, m, &r->issuer);
 	if (p && p->session)
 		send_relay(st, r, p->session);
 	else if (p && !p->dial)

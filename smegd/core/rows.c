@@ -373,7 +373,7 @@ static int restore_counter(struct step *st, struct mesh *m, const struct row *ro
 	if (bytes_equal(row->key, name_bytes(key_counter)))
 		m->last_counter = m->reserved_counter = value;
 	else if (bytes_equal(row->key, name_bytes(key_floor)))
-		set_raise_floor(m->set, value);
+		return set_raise_floor(m->set, value);
 	return 0;
 }
 

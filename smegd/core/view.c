@@ -95,7 +95,8 @@ static void fill_peer(const struct peer *p, struct member_view *v)
 	if (p->session)
 		v->remote = p->session->remote;
 	v->is_reachable = v->has_session || !p->is_unreachable;
-	v->changed_mono_ms = p->changed_ms;
+	if (p->changed_ms)
+		v->changed_mono_ms = p->changed_ms;
 	v->locator_clash = p->clashes;
 	v->has_tunnel = p->has_tunnel;
 	if (!p->has_tunnel)
@@ -109,42 +110,42 @@ static void fill_peer(const struct peer *p, struct member_view *v)
 
 static void fill_member(const struct mesh *m, const struct entry *e, struct member_view *v)
 {
+	const struct stmt *admission = entry_admission(m->set, e);
 	const struct peer *p = mesh_peer(m, &e->member);
 	struct admission a;
 
 	memset(v, 0, sizeof(*v));
 	v->key = e->member;
-	v->subject = e->subject;
+	v->subject = *entry_subject(e);
 	v->standing = e->standing;
 	v->is_self = key_equal(&e->member, &m->self.box_public);
-	v->is_administrator = set_is_administrator(m->set, &e->subject);
+	v->is_administrator = set_is_administrator(m->set, entry_subject(e));
 	v->has_record = e->record != NULL;
 	if (e->record) {
 		record_read(e->record, &v->record);
 		v->role = v->record.role;
-	} else if (e->admission) {
-		admission_read(e->admission, &a);
+	} else if (admission) {
+		admission_read(admission, &a);
 		v->role = a.role;
 	}
 	place_locator(m->id, &e->member, &v->address);
-	v->is_reachable = v->is_self;
+	/* Reachable unless something is known to the contrary. */
+	v->is_reachable = e->standing != STANDING_EXPELLED;
+	v->changed_mono_ms = m->started_ms;
+	if (v->is_self) {
+		v->is_reachable = true;
+		v->changed_mono_ms = 0;
+	}
 	if (p)
 		fill_peer(p, v);
 }
 
 static const struct entry *entry_after(const struct mesh *m, const struct key *after)
 {
-	const struct entry *e;
+	size_t i = after ? set_rank(m->set, after) : 0;
+	const struct entry *e = set_at(m->set, i);
 
-	if (!after)
-		return set_first(m->set);
-	e = set_find(m->set, after);
-	if (e)
-		return set_next(e);
-	e = set_first(m->set);
-	while (e && key_compare(&e->member, after) <= 0)
-		e = set_next(e);
-	return e;
+	return e && after && key_equal(&e->member, after) ? set_at(m->set, i + 1) : e;
 }
 
 bool node_member_next(const struct node *n,

@@ -412,6 +412,8 @@ void watch_message(struct step *st, struct session *s, const struct msg *msg)
 
 void watch_start(struct step *st, struct mesh *m)
 {
+	const struct entry *e;
+
 	watch_end(m);
 	if (!mesh_is_running(m))
 		return;
@@ -423,7 +425,7 @@ void watch_start(struct step *st, struct mesh *m)
 	map_init(&m->watching->watched, KEY_BYTES);
 	m->watching->next_ms = TIME_NEVER;
 	guard_start(st, m);
-	for (const struct entry *e = set_first(m->set); e; e = set_next(e))
+	set_for_each(e, i, m->set)
 		watch_member(st, m, e);
 }
 

@@ -88,11 +88,6 @@ static inline bool record_watches(const struct stmt *record, const struct key *s
 	return names;
 }
 
-static inline struct key entry_subject(const struct entry *e)
-{
-	return e->subject;
-}
-
 /* --- the members that we watch -------------------------------------------------------------- */
 
 /* A watcher of a member that we watch, perhaps ourselves; by its place in the record. */

@@ -141,13 +141,15 @@ static void check_copy(const struct set *s)
 	struct set *copy = new_set();
 	uint8_t ours[DIGEST_BYTES];
 	uint8_t theirs[DIGEST_BYTES];
+	const struct entry *e;
 	int err;
 
 	if (!copy)
 		return;
-	set_raise_floor(copy, set_floor(s));
-	err = set_visit_member(s, NULL, copy_visit, copy);
-	for (const struct entry *e = set_first(s); e && err == 0; e = set_next(e))
+	err = set_raise_floor(copy, set_floor(s));
+	if (err == 0)
+		err = set_visit_member(s, NULL, copy_visit, copy);
+	for (size_t i = 0; err == 0 && (e = set_at(s, i)) != NULL; i++)
 		err = set_visit_member(s, &e->member, copy_visit, copy);
 	if (err == 0) {
 		set_digest(s, ours);
@@ -173,10 +175,11 @@ static void fuzz_sequence(struct bytes src)
 		if (r.err != 0 || !offer(s, raw, now))
 			break;
 		/* An empty statement lets time pass. */
-		if (raw.count == 0) {
-			now.unix_ms += 1000;
-			set_age(s, now, NULL, NULL);
-		}
+		if (raw.count > 0)
+			continue;
+		now.unix_ms += 1000;
+		if (set_age(s, now, NULL, NULL) != 0)
+			break;
 	}
 	if (s)
 		check_copy(s);

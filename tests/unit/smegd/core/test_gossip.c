@@ -175,16 +175,16 @@ static bool lose_summaries(void *ctx, size_t from, size_t to, const struct msg *
 /* A member for host 1 whose key is between the last of host 0's first page and the next one. */
 static void invent_between_pages(struct net *n)
 {
-	const struct entry *last = set_first(net_mesh(n, 0, "home")->set);
+	const struct set *set = net_mesh(n, 0, "home")->set;
+	const struct key *last = &set_at(set, MSG_SUMMARY_MAX - 1)->member;
+	const struct key *next = &set_at(set, MSG_SUMMARY_MAX)->member;
 	struct keypair pair;
 	size_t number = 0;
 
-	for (size_t i = 1; i < MSG_SUMMARY_MAX; i++)
-		last = set_next(last);
 	do
 		pair_of(&pair, 1, number++);
-	while (key_compare(&pair.box_public, &last->member) <= 0 ||
-	       key_compare(&pair.box_public, &set_next(last)->member) >= 0);
+	while (key_compare(&pair.box_public, last) <= 0 ||
+	       key_compare(&pair.box_public, next) >= 0);
 	invent(n, 1, &pair);
 }
 

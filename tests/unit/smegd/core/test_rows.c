@@ -89,7 +89,7 @@ static void put_all(struct bare *b, struct mesh *m)
 	rows_put_issued(&b->st, m, &issued);
 	m->reserved_counter = NET_NOW_MS + 2;
 	rows_put_counter(&b->st, m);
-	set_raise_floor(m->set, NET_NOW_MS - 3);
+	assert_int_equal(set_raise_floor(m->set, NET_NOW_MS - 3), 0);
 	rows_put_floor(&b->st, m);
 	pair_of(&b->node->prepared, 4);
 	rows_put_prepared(&b->st);
