@@ -43,8 +43,7 @@ struct stmt *held_find(const struct entry *e, enum stmt_kind kind, const struct 
 {
 	const struct held *h;
 
-	held_for_each(h, e, kind)
-	{
+	held_for_each(h, e, kind) {
 		if (key_equal(&h->stmt->signer, signer))
 			return h->stmt;
 	}

@@ -26,7 +26,7 @@ struct pooled {
 	struct stmt_pool *pool;
 	bool is_verified;
 	struct key mesh_public; /* for which */
-	/* the bytes follow */
+				/* the bytes follow */
 };
 
 struct stmt_pool {

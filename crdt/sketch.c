@@ -34,8 +34,6 @@
 #include <sodium.h>
 #include <string.h>
 
-#define SYMBOL_BYTES_MIN (8 + 4 + 1)
-
 static uint64_t keyed_hash(const struct sketch_key *key, const uint8_t *src, size_t bytes)
 {
 	uint8_t hash[crypto_shorthash_BYTES];
@@ -131,8 +129,6 @@ static int head_read(struct reader *r, size_t cap, struct sketch_part *part)
 	if (total > LIMIT_SKETCH_ITEMS || count > MIN_OF(cap, LIMIT_SKETCH_SYMBOLS) ||
 	    from > LIMIT_SKETCH_INDEX - count)
 		return ERR_TOO_BIG;
-	if (count * SYMBOL_BYTES_MIN > reader_left(r))
-		return ERR_TRUNCATED;
 	part->total = (uint32_t)total;
 	part->from = (uint32_t)from;
 	part->count = (uint32_t)count;

@@ -95,8 +95,8 @@ int sketch_read(struct bytes src,
 
 /*
  * A decoder that compares `ours` with a set whose symbols it will be given, max_symbols of them at
- * most (1 .. LIMIT_SKETCH_INDEX, asserted).  `m`, `key` and `ours` (with its items) are borrowed
- * until sketch_decoder_free().  It never holds more than 256 bytes and 100 per symbol of the
+ * most (1 .. LIMIT_SKETCH_INDEX, asserted).  `m` and the items of `ours` are borrowed until
+ * sketch_decoder_free().  It never holds more than 256 bytes and 100 per symbol of the
  * budget. Returns 0 or -ENOMEM.
  */
 int sketch_decoder_new(const struct mem *m,

@@ -102,13 +102,17 @@ static size_t list_hosts(const struct peer *p, struct hostport *out)
 
 /* --- dialling ------------------------------------------------------------------------------- */
 
-static void set_unreachable(struct step *st, struct peer *p, bool unreachable)
+void dial_set_unreachable(struct step *st, struct peer *p, bool unreachable)
 {
 	p->is_doubtful = false;
 	if (p->is_unreachable == unreachable)
 		return;
 	p->is_unreachable = unreachable;
 	p->changed_ms = st->now.mono_ms;
+	if (unreachable) {
+		tree_unreachable(st, p);
+		watch_unreachable(st, p);
+	}
 	if (p->mesh->role == ROLE_CLIENT) { /* another carrier, perhaps */
 		own_changed(st, p->mesh);
 		p->mesh->tunnel.is_dirty = true;
@@ -121,7 +125,7 @@ static void back_off(struct step *st, struct peer *p)
 	                              : DIAL_BACKOFF_FIRST_MS;
 	p->dial_again_ms = st->now.mono_ms + rng_jitter(&st->n->rng, p->backoff_ms, 25);
 	p->place = 0;
-	set_unreachable(st, p, true);
+	dial_set_unreachable(st, p, true);
 }
 
 void dial_peer(struct step *st, struct peer *p)
@@ -184,8 +188,8 @@ static bool is_idle(const struct step *st, const struct peer *p)
 	/* A tunnel is ours by what we remember of its peer, and has an endpoint to be chosen. */
 	if (!st->n->options.no_devices)
 		return false;
-	return !p->session && !p->dial && !p->is_wanted && !p->is_doubtful && !p->known.port &&
-	       st->now.mono_ms >= p->dial_again_ms &&
+	return !p->session && !p->dial && !p->is_wanted && !p->is_doubtful &&
+	       !tree_holds(p->mesh, p) && !p->known.port && st->now.mono_ms >= p->dial_again_ms &&
 	       !(p->is_unreachable && set_find(p->mesh->set, &p->key));
 }
 
@@ -252,7 +256,7 @@ static void adopt(struct step *st, struct session *s, const struct session_up *u
 	p->place = 0;
 	if (p->dial == up->dial)
 		p->dial = 0;
-	set_unreachable(st, p, false);
+	dial_set_unreachable(st, p, false);
 	s->mesh->sessions_count++;
 	step_trace(st, TRACE_SESSION_UP, s->mesh, &p->key, 0);
 	gossip_session_up(st, s);
@@ -339,6 +343,7 @@ void dial_session_down(struct step *st, uint64_t session, int err)
 		s->mesh->sessions_count--;
 		step_trace(st, TRACE_SESSION_DOWN, s->mesh, &s->peer->key, err);
 		peer_lost(st, s->peer, s);
+		gossip_session_down(st, s);
 	} else {
 		join_session_down(st, s->mesh, s->id);
 	}

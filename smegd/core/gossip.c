@@ -1,93 +1,204 @@
 /*
- * Whom to talk to, telling news, and repair: the simple form.
+ * Telling news.
  *
- * Neighbours: all members that can be dialled stand in a ring in key order, and each seeks a
- * session with those 1, 2, 4, 8, … places on; a place whose holder cannot be reached goes to the
- * next one on. So each holds about 2 log2 n sessions, the graph stays connected when members
- * vanish, and no message is needed to build it.  Everyone else is still dialled again for ever,
- * with back-off, as soon as it is its turn: halves that were split find each other by that.
+ * What moves a register of the replica up is news.  It stands in a log of the latest ones, which
+ * says by which way it came and where it is still to go:
  *
- * News go to all sessions but the one they came from, in the step in which they came; what is known
- * already is not told again, so a message crosses each link at most twice.
+ *	our own          down both trees, from their roots; while we lack fingers, two neighbours
+ *are asked to be the roots for us came by a tree   on in that tree, below what we share with the
+ *sender; once for each tree came by repair   its id to all fingers, which ask for it if they lack
+ *it: what one half of a split mesh had to be told, all of that half lacks all              to the
+ *leaves that we feed
  *
- * Repair: a digest to a random neighbour every few seconds.  If it differs, the asked one sends the
- * fingerprints of all its entries, in pages; the asker sends what the other lacks and asks for what
- * it lacks itself.  This costs 40 bytes a member, only when something differs.
+ * News are told at the end of the step in which they came, but not less than two milliseconds after
+ * the last ones: a burst travels in few frames, a single one at once.  Eight milliseconds later
+ * their ids go to the next peer in the ring; it asks for what the trees failed to bring.  So a
+ * dead inner member costs the others some ten milliseconds and each of them 50 bytes, where an
+ * acknowledgement for each copy would cost twice that.
  *
- * The rest of the core knows only the functions of this file; prefix trees and sketches will stand
- * behind the same ones.
+ * A member that signs records faster than one a second, after a burst of eight, is kept (the latest
+ * record) but not passed on; repair brings the last one round.
+ *
+ * The log is soft: when more than its 512 items come at once, the oldest are left to repair.
  */
 #include "smegd/core/node_priv.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define REPAIR_PAUSE_MS 500 /* between two summaries to one session */
-#define STRIDES_MAX 17      /* 2^17 > LIMIT_MEMBERS */
+#define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
 
-static bool is_equal_digest(const struct mesh *m, const uint8_t digest[DIGEST_BYTES])
+/* --- the log ---------------------------------------------------------------------------------- */
+
+uint64_t stmt_id(const struct stmt *s)
 {
-	uint8_t mine[DIGEST_BYTES];
+	uint8_t digest[DIGEST_BYTES];
+	uint64_t id = 0;
 
-	set_digest(m->set, mine);
-	return memcmp(mine, digest, DIGEST_BYTES) == 0;
+	stmt_digest16(s, digest);
+	for (size_t i = 0; i < sizeof(id); i++)
+		id = id << 8 | digest[i];
+	return id;
 }
 
-static void send_digest(struct step *st, struct session *s, bool question)
+struct news *newslog_at(const struct mesh *m, uint64_t number)
 {
-	struct msg msg = { .kind = MSG_DIGEST };
+	const struct newslog *l = &m->log;
 
-	set_digest(s->mesh->set, msg.u.digest.digest);
-	msg.u.digest.question = question;
-	msg.u.digest.members = set_count(s->mesh->set);
-	step_send(st, s, LANE_CONTROL, &msg);
-	if (question)
-		s->asked_ms = st->now.mono_ms;
+	if (!l->list || number >= l->next || number + NEWS_LOG_MAX < l->next || !number)
+		return NULL;
+	return &l->list[number % NEWS_LOG_MAX];
 }
 
-void gossip_ask(struct step *st, struct session *s)
+static uint64_t first_number(const struct mesh *m)
 {
-	send_digest(st, s, true);
+	return m->log.next > NEWS_LOG_MAX ? m->log.next - NEWS_LOG_MAX : 1;
 }
 
-void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
+struct news *newslog_find(const struct mesh *m, uint64_t id)
 {
-	struct map_node *pos;
+	for (uint64_t n = m->log.next; n-- > first_number(m);) {
+		struct news *item = newslog_at(m, n);
 
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
+		if (item && item->id == id)
+			return item;
+	}
+	return NULL;
+}
 
-		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
-		    st->now.mono_ms - s->asked_ms >= pause_ms)
-			gossip_ask(st, s);
+static bool is_raw_of(const struct news *item, struct bytes raw)
+{
+	return item->stmt->raw.count == raw.count &&
+	       memcmp(item->stmt->raw.at, raw.at, raw.count) == 0;
+}
+
+/* Its number; 0: not there. */
+static uint64_t find_raw(const struct mesh *m, struct bytes raw)
+{
+	for (uint64_t n = m->log.next; n-- > first_number(m);) {
+		const struct news *item = newslog_at(m, n);
+
+		if (item && is_raw_of(item, raw))
+			return n;
+	}
+	return 0;
+}
+
+/* Its owner has signed more than ORIGIN_BURST records in as many seconds. */
+static bool talks_too_much(const struct mesh *m, const struct stmt *s, int64_t now_ms)
+{
+	unsigned count = 0;
+
+	if (s->kind != STMT_RECORD)
+		return false;
+	for (uint64_t n = m->log.next; n-- > first_number(m);) {
+		const struct news *item = newslog_at(m, n);
+
+		if (!item || now_ms - item->at_ms > ORIGIN_BURST * MS_PER_SECOND)
+			break;
+		count += item->stmt->kind == STMT_RECORD &&
+		         key_equal(&item->stmt->member, &s->member);
+	}
+	return count >= ORIGIN_BURST;
+}
+
+static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
+{
+	struct newslog *l = &m->log;
+	struct news *item;
+
+	if (!l->list) {
+		l->list = mem_zalloc(st->n->mem, NEWS_LOG_MAX * sizeof(*l->list));
+		l->next = l->due = l->announced = 1;
+	}
+	if (!l->list) {
+		step_fail(st, -ENOMEM);
+		return NULL;
+	}
+	item = &l->list[l->next % NEWS_LOG_MAX];
+	if (item->stmt)
+		stmt_unref(st->n->mem, item->stmt);
+	l->next++;
+	memset(item, 0, sizeof(*item));
+	item->stmt = stmt_ref(s);
+	item->id = stmt_id(s);
+	item->at_ms = l->news_ms = st->now.mono_ms;
+	return item;
+}
+
+void gossip_end(struct mesh *m)
+{
+	const struct mem *mem = m->owner->mem;
+
+	for (size_t i = 0; m->log.list && i < NEWS_LOG_MAX; i++)
+		if (m->log.list[i].stmt)
+			stmt_unref(mem, m->log.list[i].stmt);
+	mem_free(mem, m->log.list);
+	memset(&m->log, 0, sizeof(m->log));
+	watch_end(m);
+	beat_end(m);
+}
+
+/* --- news ------------------------------------------------------------------------------------- */
+
+/* It came by these trees from that session: there it is due, if it was not told already. */
+static void make_due(struct step *st, struct mesh *m, uint64_t number, const struct session *from)
+{
+	struct news *item = newslog_at(m, number);
+
+	for (size_t t = 0; t < TREES; t++) {
+		if (!((unsigned)st->way >> t & 1) || ((item->due | item->told) >> t & 1))
+			continue;
+		item->due |= (uint8_t)(1 << t);
+		item->from[t] = from->id;
+		item->level[t] = (uint8_t)(st->way & WAY_ROOT ? 0 : tree_level_below(t, from));
+		m->log.due = MIN_OF(m->log.due, number);
 	}
 }
-
-/* --- telling ------------------------------------------------------------------------------- */
 
 void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 {
-	void *list = m->told;
+	const struct session *by = from ? session_by_id(st->n, from) : NULL;
+	bool quiet = from && talks_too_much(m, s, st->now.mono_ms);
+	struct news *item = newslog_add(st, m, s);
 
-	if (mem_grow(st->n->mem, &list, m->told_count, &m->told_cap, sizeof(*m->told))) {
-		step_fail(st, -ENOMEM);
+	if (!item)
 		return;
-	}
-	m->told = list;
-	m->told[m->told_count++] = (struct told){ stmt_ref(s), from };
+	item->first_from = from;
+	item->is_quiet = quiet;
+	if (quiet)
+		return;
+	if (!from)
+		item->due = (1 << TREES) - 1;
+	else if (by && st->way != WAY_NONE)
+		make_due(st, m, m->log.next - 1, by);
+	else if (!m->joining)
+		item->is_asked_for = m->log.has_asked_for = true;
 }
 
-/* Gathers statements into messages of bounded size. */
+/* What is known already is still to go on in a tree by which it had not come. */
+static void known_again(struct step *st, struct session *s, struct bytes raw)
+{
+	uint64_t number = st->way == WAY_NONE ? 0 : find_raw(s->mesh, raw);
+
+	if (number && !newslog_at(s->mesh, number)->is_quiet)
+		make_due(st, s->mesh, number, s);
+}
+
+/* --- messages of bounded size ------------------------------------------------------------------
+ */
+
 struct teller {
 	struct step *st;
 	struct session *to;
 	enum lane lane;
+	enum way way;
 	struct bytes list[MSG_ENTRIES_MAX];
 	size_t count;
 	size_t bytes;
 };
 
-static void teller_flush(struct teller *t)
+void teller_flush(struct teller *t)
 {
 	struct msg msg = { .kind = MSG_ENTRIES };
 
@@ -95,12 +206,13 @@ static void teller_flush(struct teller *t)
 		return;
 	msg.u.entries.stmts = t->list;
 	msg.u.entries.count = t->count;
+	msg.u.entries.way = t->way;
 	step_send(t->st, t->to, t->lane, &msg);
 	t->count = 0;
 	t->bytes = 0;
 }
 
-static void teller_add(struct teller *t, struct bytes raw)
+void teller_add(struct teller *t, struct bytes raw)
 {
 	if (t->count == MSG_ENTRIES_MAX || t->bytes + raw.count > MSG_ENTRIES_BYTES_MAX)
 		teller_flush(t);
@@ -108,7 +220,7 @@ static void teller_add(struct teller *t, struct bytes raw)
 	t->bytes += raw.count;
 }
 
-static struct teller *teller_new(struct step *st, struct session *to, enum lane lane)
+struct teller *teller_new(struct step *st, struct session *to, enum lane lane, enum way way)
 {
 	struct teller *t = arena_alloc(&st->n->scratch, sizeof(*t));
 
@@ -119,240 +231,325 @@ static struct teller *teller_new(struct step *st, struct session *to, enum lane 
 	t->st = st;
 	t->to = to;
 	t->lane = lane;
+	t->way = way;
+	t->count = 0;
+	t->bytes = 0;
 	return t;
 }
 
-static void tell_session(struct step *st, struct session *s)
+/* --- telling ---------------------------------------------------------------------------------- */
+
+/* Roots for us: two neighbours while we lack fingers, or are a leaf. */
+struct roots {
+	bool needed;
+	uint64_t of[TREES]; /* sessions; 0: none */
+};
+
+static bool can_be_root(const struct mesh *m, const struct session *s)
+{
+	return s->mesh == m && !s->as_joiner && !s->is_closing && s->peer && !s->peer->is_leaf;
+}
+
+static struct roots find_roots(const struct step *st, const struct mesh *m)
+{
+	struct roots r = { m->lacking != 0 || tree_am_leaf(m), { 0, 0 } };
+	struct map_node *pos;
+
+	if (!r.needed)
+		return r;
+	map_for_each(pos, &st->n->sessions) {
+		const struct session *s = container_of(pos, struct session, node);
+
+		if (!can_be_root(m, s))
+			continue;
+		r.of[1] = r.of[0] ? s->id : 0;
+		r.of[0] = r.of[0] ? r.of[0] : s->id;
+		if (r.of[1])
+			break;
+	}
+	if (!r.of[1])
+		r.of[1] = r.of[0];
+	return r;
+}
+
+/* By which ways this item is to go to this session now; also to a leaf: `ret_leaf`. */
+static unsigned ways_to(const struct roots *r,
+                        const struct news *item,
+                        const struct session *s,
+                        bool *ret_leaf)
 {
 	const struct mesh *m = s->mesh;
-	struct teller *t = teller_new(st, s, LANE_CONTROL);
+	unsigned ways = 0;
 
-	for (size_t i = 0; t && i < m->told_count; i++)
-		if (m->told[i].from != s->id)
-			teller_add(t, m->told[i].stmt->raw);
-	if (t)
-		teller_flush(t);
+	*ret_leaf = s->peer->is_leaf && !item->told && item->first_from != s->id;
+	for (size_t t = 0; t < TREES; t++) {
+		if (!(item->due >> t & 1) || item->from[t] == s->id || item->first_from == s->id)
+			continue;
+		if (r->needed && !item->first_from)
+			ways |= r->of[t] == s->id ? 1u << t | WAY_ROOT : 0;
+		else if (tree_leads_to(m, t, item->level[t], s->peer))
+			ways |= 1u << t;
+	}
+	return ways;
+}
+
+static void tell_session(struct step *st, struct session *s, const struct roots *r)
+{
+	struct mesh *m = s->mesh;
+	struct teller *tellers[WAY__COUNT] = { NULL };
+
+	for (uint64_t n = m->log.due; n < m->log.next; n++) {
+		const struct news *item = newslog_at(m, n);
+		unsigned ways;
+		bool is_leaf;
+
+		if (!item || !item->due)
+			continue;
+		ways = ways_to(r, item, s, &is_leaf);
+		if (!ways && !is_leaf)
+			continue;
+		if (!tellers[ways])
+			tellers[ways] = teller_new(st, s, LANE_CONTROL, (enum way)ways);
+		if (!tellers[ways])
+			return;
+		teller_add(tellers[ways], item->stmt->raw);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(tellers); i++)
+		if (tellers[i])
+			teller_flush(tellers[i]);
 }
 
 void gossip_flush(struct step *st, struct mesh *m)
 {
+	struct roots r;
+	struct map_node *pos;
+	bool any = false;
+
+	for (uint64_t n = m->log.due; n < m->log.next && !any; n++)
+		any = newslog_at(m, n) && newslog_at(m, n)->due;
+	if (any) {
+		m->log.told_ms = st->now.mono_ms;
+		r = find_roots(st, m);
+		m->is_untold |= m->sessions_count == 0 || (r.needed && !r.of[0]);
+		map_for_each(pos, &st->n->sessions) {
+			struct session *s = container_of(pos, struct session, node);
+
+			if (s->mesh == m && !s->as_joiner && !s->is_closing)
+				tell_session(st, s, &r);
+		}
+	}
+	for (uint64_t n = m->log.due; n < m->log.next; n++) {
+		struct news *item = newslog_at(m, n);
+
+		if (item) {
+			item->told |= item->due;
+			item->due = 0;
+		}
+	}
+	m->log.due = m->log.next;
+}
+
+size_t gossip_cast(struct step *st,
+                   struct mesh *m,
+                   enum way way,
+                   const struct session *from,
+                   const struct msg *msg)
+{
+	size_t t = way & WAY_TREE_2 ? 1 : 0;
+	unsigned level = from && !(way & WAY_ROOT) ? tree_level_below(t, from) : 0;
+	struct map_node *pos;
+	size_t count = 0;
+
+	map_for_each(pos, &st->n->sessions) {
+		const struct session *s = container_of(pos, struct session, node);
+
+		if (s->mesh != m || s->as_joiner || s->is_closing || s == from)
+			continue;
+		if (!tree_leads_to(m, t, level, s->peer) && !(s->peer->is_leaf && t == 0))
+			continue;
+		step_send(st, s, LANE_CONTROL, msg);
+		count++;
+	}
+	return count;
+}
+
+/* --- announcing ---------------------------------------------------------------------------------
+ */
+
+/* Ids of items that are old enough, to be told to one session; nothing of what it gave us. */
+static size_t gather_ids(const struct mesh *m,
+                         const struct session *to,
+                         int64_t until_ms,
+                         uint64_t ids[ANNOUNCED_MAX])
+{
+	size_t count = 0;
+
+	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
+		const struct news *item = newslog_at(m, n);
+		bool is_its = item && (item->first_from == to->id || item->from[0] == to->id ||
+		                       item->from[1] == to->id);
+
+		/* What a join or a repair fetched is nothing that the trees had to bring. */
+		if (item && item->at_ms <= until_ms && !is_its && item->told)
+			ids[count++] = item->id;
+	}
+	return count;
+}
+
+static void announce_to(struct step *st, struct session *s, int64_t until_ms, bool asked_for)
+{
+	struct mesh *m = s->mesh;
+	struct msg msg = { .kind = MSG_ANNOUNCE };
+	uint64_t ids[ANNOUNCED_MAX];
+
+	if (!asked_for) {
+		msg.u.items.count = gather_ids(m, s, until_ms, ids);
+	} else {
+		for (uint64_t n = m->log.announced;
+		     n < m->log.next && msg.u.items.count < ANNOUNCED_MAX; n++) {
+			const struct news *item = newslog_at(m, n);
+
+			if (item && item->is_asked_for && item->first_from != s->id)
+				ids[msg.u.items.count++] = item->id;
+		}
+	}
+	msg.u.items.items = ids;
+	if (msg.u.items.count)
+		step_send(st, s, LANE_CONTROL, &msg);
+}
+
+/* What came by repair goes to all fingers at once. */
+static void announce_repaired(struct step *st, struct mesh *m)
+{
 	struct map_node *pos;
 
-	if (!m->told_count)
+	if (!m->log.has_asked_for)
 		return;
+	m->log.has_asked_for = false;
 	map_for_each(pos, &st->n->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
-		if (s->mesh == m && !s->as_joiner)
-			tell_session(st, s);
+		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
+		    (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
+			announce_to(st, s, st->now.mono_ms, true);
 	}
-	for (size_t i = 0; i < m->told_count; i++)
-		stmt_unref(st->n->mem, m->told[i].stmt);
-	m->told_count = 0;
+	for (uint64_t n = m->log.announced; n < m->log.next; n++)
+		if (newslog_at(m, n))
+			newslog_at(m, n)->is_asked_for = false;
 }
 
-/* --- repair -------------------------------------------------------------------------------- */
-
-/* The key just below; `k` is not zero. */
-static struct key key_below(const struct key *k)
+void gossip_finish(struct step *st, struct mesh *m)
 {
-	struct key below = *k;
-
-	for (size_t i = sizeof(below.b); i-- > 0 && below.b[i]-- == 0;)
-		;
-	return below;
+	announce_repaired(st, m);
+	if (m->log.due < m->log.next && st->now.mono_ms - m->log.told_ms >= BATCH_MS)
+		gossip_flush(st, m);
 }
 
-/* One page: entries from the i-th on, until the page is full; returns where the next one begins. */
-static size_t send_page(struct step *st, struct session *s, size_t i, const struct key *from)
+static int64_t announce_at(const struct mesh *m)
 {
-	const struct set *set = s->mesh->set;
-	struct msg msg = { .kind = MSG_SUMMARY };
-	const struct entry *e;
-	struct summary_item *items = step_alloc(st, MSG_SUMMARY_MAX * sizeof(*items));
-	size_t count = 0;
+	const struct news *first;
 
-	if (!items)
-		return i;
-	for (; (e = set_at(set, i)) && count < MSG_SUMMARY_MAX; i++, count++) {
-		items[count].member = e->member;
-		entry_fingerprint(e, items[count].fingerprint);
-	}
-	msg.u.summary.from = *from;
-	/* Pages adjoin: what only the other side has may be between two entries of ours. */
-	if (e)
-		msg.u.summary.to = key_below(&e->member);
-	else
-		memset(&msg.u.summary.to, 0xff, sizeof(msg.u.summary.to));
-	set_mesh_fingerprint(set, msg.u.summary.mesh_fingerprint);
-	msg.u.summary.items = items;
-	msg.u.summary.count = count;
-	step_send(st, s, LANE_BULK, &msg);
-	return i;
+	if (m->log.announced >= m->log.next)
+		return TIME_NEVER;
+	first = newslog_at(m, MAX_OF(m->log.announced, first_number(m)));
+	return first->at_ms + ANNOUNCE_AFTER_MS;
 }
 
-static void send_summary(struct step *st, struct session *s)
+static void announce(struct step *st, struct mesh *m)
 {
-	const struct set *set = s->mesh->set;
-	struct key from = { { 0 } };
-	size_t i = 0;
+	int64_t until_ms = st->now.mono_ms - ANNOUNCE_AFTER_MS;
+	struct peer *next = m->next.use;
 
-	if (s->repaired_ms && st->now.mono_ms - s->repaired_ms < REPAIR_PAUSE_MS)
+	if (announce_at(m) > st->now.mono_ms)
 		return;
-	s->repaired_ms = st->now.mono_ms;
-	step_trace(st, TRACE_REPAIR, s->mesh, s->peer ? &s->peer->key : NULL, 0);
-	do {
-		i = send_page(st, s, i, &from);
-		if (i < set_count(set))
-			from = set_at(set, i)->member;
-	} while (i < set_count(set) && !st->err);
+	m->log.announced = MAX_OF(m->log.announced, first_number(m));
+	if (next && next->session)
+		announce_to(st, next->session, until_ms, false);
+	while (m->log.announced < m->log.next && newslog_at(m, m->log.announced)->at_ms <= until_ms)
+		m->log.announced++;
 }
 
-static int add_stmt(void *ctx, const struct stmt *stmt)
+static void on_announce(struct step *st, struct session *s, const struct msg *msg)
 {
-	teller_add(ctx, stmt->raw);
-	return 0;
-}
-
-/* What a page shows: entries only we have, only they have, or that differ. */
-struct compare {
-	struct step *st;
-	struct session *s;
-	struct teller *teller;
-	struct key *want;
-	size_t want_count;
-};
-
-static void give(struct compare *c, const struct key *member)
-{
-	if (set_visit_member(c->s->mesh->set, member, add_stmt, c->teller))
-		step_fail(c->st, -ENOMEM);
-}
-
-static void ask(struct compare *c, const struct key *member)
-{
-	if (c->want_count < MSG_WANT_MAX)
-		c->want[c->want_count++] = *member;
-}
-
-static bool is_equal_fingerprint(const struct entry *e, const struct summary_item *item)
-{
-	uint8_t mine[FINGERPRINT_BYTES];
-
-	entry_fingerprint(e, mine);
-	return memcmp(mine, item->fingerprint, sizeof(mine)) == 0;
-}
-
-static void compare_page(struct compare *c, const struct msg *msg)
-{
-	const struct set *set = c->s->mesh->set;
-	const struct key *to = &msg->u.summary.to;
-	size_t at = set_rank(set, &msg->u.summary.from);
-	const struct entry *e = set_at(set, at);
-	size_t i = 0;
-
-	while (i < msg->u.summary.count || (e && key_compare(&e->member, to) <= 0)) {
-		const struct summary_item *item =
-			i < msg->u.summary.count ? &msg->u.summary.items[i] : NULL;
-		bool mine = e && key_compare(&e->member, to) <= 0;
-		int order = !item ? -1 : !mine ? 1 : key_compare(&e->member, &item->member);
-
-		if (order < 0) {
-			give(c, &e->member);
-		} else if (order > 0) {
-			ask(c, &item->member);
-		} else if (!is_equal_fingerprint(e, item)) {
-			give(c, &e->member);
-			ask(c, &item->member);
-		}
-		at += order <= 0;
-		e = set_at(set, at);
-		i += order >= 0;
-	}
-}
-
-static void on_summary(struct step *st, struct session *s, const struct msg *msg)
-{
-	struct compare c = { .st = st, .s = s };
 	struct msg want = { .kind = MSG_WANT };
-	uint8_t mine[FINGERPRINT_BYTES];
+	uint64_t lacking[ANNOUNCED_MAX];
 
-	c.teller = teller_new(st, s, LANE_BULK);
-	c.want = step_alloc(st, MSG_WANT_MAX * sizeof(*c.want));
-	if (!c.teller || !c.want)
-		return;
-	set_mesh_fingerprint(s->mesh->set, mine);
-	want.u.want.mesh = memcmp(mine, msg->u.summary.mesh_fingerprint, FINGERPRINT_BYTES) != 0;
-	if (want.u.want.mesh && set_visit_member(s->mesh->set, NULL, add_stmt, c.teller)) {
-		step_fail(st, -ENOMEM);
-		return;
-	}
-	compare_page(&c, msg);
-	teller_flush(c.teller);
-	want.u.want.members = c.want;
-	want.u.want.count = c.want_count;
-	if (want.u.want.mesh || c.want_count)
+	for (size_t i = 0; i < msg->u.items.count && i < ANNOUNCED_MAX; i++)
+		if (!newslog_find(s->mesh, msg->u.items.items[i]))
+			lacking[want.u.items.count++] = msg->u.items.items[i];
+	want.u.items.items = lacking;
+	if (want.u.items.count)
 		step_send(st, s, LANE_CONTROL, &want);
 }
 
-static void on_want(struct step *st, struct session *s, const struct msg *msg)
+static void on_want_announced(struct step *st, struct session *s, const struct msg *msg)
 {
-	struct teller *t = teller_new(st, s, LANE_BULK);
-	int err = 0;
+	struct teller *t = teller_new(st, s, LANE_CONTROL, WAY_NONE);
 
-	if (!t)
-		return;
-	if (msg->u.want.mesh)
-		err = set_visit_member(s->mesh->set, NULL, add_stmt, t);
-	for (size_t i = 0; !err && i < msg->u.want.count; i++)
-		err = set_visit_member(s->mesh->set, &msg->u.want.members[i], add_stmt, t);
-	if (err)
-		step_fail(st, err);
-	teller_flush(t);
-}
+	for (size_t i = 0; t && i < msg->u.items.count && i < ANNOUNCED_MAX; i++) {
+		const struct news *item = newslog_find(s->mesh, msg->u.items.items[i]);
 
-static void on_digest(struct step *st, struct session *s, const struct msg *msg)
-{
-	s->is_equal = is_equal_digest(s->mesh, msg->u.digest.digest);
-	if (s->is_equal)
-		s->mesh->counter_known = true;
-	if (msg->u.digest.question) {
-		send_digest(st, s, false);
-		if (!s->is_equal)
-			send_summary(st, s);
+		if (item)
+			teller_add(t, item->stmt->raw);
 	}
-	if (s->is_equal && s->mesh->state == MESH_LEAVING)
-		mesh_leave(st, s->mesh); /* somebody knows now */
-	else
-		join_digest(st, s);
+	if (t)
+		teller_flush(t);
 }
+
+/* --- messages -----------------------------------------------------------------------------------
+ */
 
 static void on_entries(struct step *st, struct session *s, const struct msg *msg)
 {
 	size_t news = 0;
 
-	for (size_t i = 0; i < msg->u.entries.count && !st->err; i++)
-		if (mesh_offer(st, s->mesh, msg->u.entries.stmts[i], s->id) == OFFER_NEW)
-			news++;
+	st->way = msg->u.entries.way;
+	for (size_t i = 0; i < msg->u.entries.count && !st->err; i++) {
+		enum offer offer = mesh_offer(st, s->mesh, msg->u.entries.stmts[i], s->id);
+
+		news += offer == OFFER_NEW;
+		if (offer == OFFER_KNOWN)
+			known_again(st, s, msg->u.entries.stmts[i]);
+	}
+	st->way = WAY_NONE;
+	if (msg->u.entries.is_page)
+		repair_entries(st, s, msg);
 	/* While a join fetches the state, ask again as soon as something came. */
-	if (news && s->mesh->joining)
+	else if (news && s->mesh->joining)
 		gossip_ask(st, s);
 }
 
 void gossip_message(struct step *st, struct session *s, const struct msg *msg)
 {
+	watch_heard(st, s);
 	switch (msg->kind) {
 	case MSG_ENTRIES:
 		on_entries(st, s, msg);
 		break;
 	case MSG_DIGEST:
-		on_digest(st, s, msg);
+		repair_digest(st, s, msg);
 		break;
-	case MSG_SUMMARY:
-		on_summary(st, s, msg);
+	case MSG_ANNOUNCE:
+		on_announce(st, s, msg);
 		break;
 	case MSG_WANT:
-		on_want(st, s, msg);
+		if (msg->u.items.salt)
+			repair_message(st, s, msg);
+		else
+			on_want_announced(st, s, msg);
+		break;
+	case MSG_SKETCH:
+	case MSG_CONTINUE:
+	case MSG_FETCH:
+		repair_message(st, s, msg);
+		break;
+	case MSG_SUSPECT:
+	case MSG_ATTEST:
+		watch_message(st, s, msg);
+		break;
+	case MSG_BEAT:
+	case MSG_BEAT_ACK:
+		beat_message(st, s, msg);
 		break;
 	case MSG_REDEEM:
 	case MSG_REDEEMED:
@@ -361,101 +558,98 @@ void gossip_message(struct step *st, struct session *s, const struct msg *msg)
 	}
 }
 
-/* --- neighbours ----------------------------------------------------------------------------- */
+/* --- sessions -----------------------------------------------------------------------------------
+ */
+
+static void send_digest(struct step *st, struct session *s, bool question)
+{
+	struct msg msg = { .kind = MSG_DIGEST };
+
+	set_digest(s->mesh->set, msg.u.digest.digest);
+	msg.u.digest.question = question;
+	step_send(st, s, LANE_CONTROL, &msg);
+}
+
+void gossip_alive(struct step *st, struct session *s)
+{
+	send_digest(st, s, false);
+}
+
+void gossip_ask(struct step *st, struct session *s)
+{
+	send_digest(st, s, true);
+	if (!s->is_asking)
+		s->asked_ms = st->now.mono_ms;
+	s->is_asking = true;
+}
+
+void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
+{
+	struct map_node *pos;
+
+	map_for_each(pos, &st->n->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
+		    (!s->is_asking || st->now.mono_ms - s->asked_ms >= pause_ms))
+			gossip_ask(st, s);
+	}
+}
 
 void gossip_start(struct step *st, struct mesh *m)
 {
 	m->maintain_ms = st->now.mono_ms;
-	m->repair_ms = st->now.mono_ms + rng_jitter(&st->n->rng, REPAIR_INTERVAL_MS, 50);
+	m->repair_ms = st->now.mono_ms + rng_jitter(&st->n->rng, PULL_INTERVAL_MS, 50);
+	tree_start(st, m);
+	watch_start(st, m);
+	beat_start(st, m);
+}
+
+static int add_stmt(void *ctx, const struct stmt *stmt)
+{
+	teller_add(ctx, stmt->raw);
+	return 0;
+}
+
+/* What this host has said of itself when nobody was there to hear it. */
+static void tell_of_us(struct step *st, struct session *s)
+{
+	struct mesh *m = s->mesh;
+	enum way way = (enum way)(WAY_ROOT | WAY_TREE_1 | WAY_TREE_2);
+	struct teller *t;
+
+	if (!m->is_untold || s->peer->is_leaf)
+		return;
+	t = teller_new(st, s, LANE_CONTROL, way);
+	if (!t || set_visit_member(m->set, &m->self.box_public, add_stmt, t)) {
+		step_fail(st, -ENOMEM);
+		return;
+	}
+	teller_flush(t);
+	m->is_untold = false;
 }
 
 void gossip_session_up(struct step *st, struct session *s)
 {
+	s->mending.known = s->mesh->log.next;
+	tree_session_up(st, s);
+	tell_of_us(st, s);
+	watch_heard(st, s);
 	if (s->dialled)
 		gossip_ask(st, s);
 }
 
-static bool can_be_neighbour(const struct entry *e, const struct mesh *m)
+void gossip_session_down(struct step *st, struct session *s)
 {
-	return e->standing == STANDING_IN && !key_equal(&e->member, &m->self.box_public) &&
-	       record_role(e->record) == ROLE_PEER && record_has_places(e->record);
-}
-
-/* Those who can be dialled, in key order, starting behind us. */
-struct ring {
-	const struct entry **list;
-	size_t count;
-};
-
-static struct ring make_ring(struct step *st, const struct mesh *m)
-{
-	struct ring ring = { NULL, 0 };
-	size_t start = set_rank(m->set, &m->self.box_public);
-	size_t count = set_count(m->set);
-
-	ring.list = arena_alloc(&st->n->scratch, count * sizeof(struct entry *));
-	if (!ring.list) {
-		step_fail(st, -ENOMEM);
-		return ring;
-	}
-	for (size_t i = 0; i < count; i++) {
-		const struct entry *e = set_at(m->set, (start + i) % count);
-
-		if (can_be_neighbour(e, m))
-			ring.list[ring.count++] = e;
-	}
-	return ring;
-}
-
-static bool is_candidate(const struct step *st, const struct peer *p)
-{
-	return !p || p->session || p->dial || st->now.mono_ms >= p->dial_again_ms;
-}
-
-/* The first candidate at or behind `at`. */
-static const struct entry *candidate_at(const struct step *st,
-                                        const struct mesh *m,
-                                        const struct ring *ring,
-                                        size_t at)
-{
-	for (size_t i = 0; i < ring->count; i++) {
-		const struct entry *e = ring->list[(at + i) % ring->count];
-
-		if (is_candidate(st, mesh_peer(m, &e->member)))
-			return e;
-	}
-	return NULL;
-}
-
-/* Returns 1 if there is no session with it yet and nobody else has wanted it. */
-static size_t want(struct step *st, struct mesh *m, const struct entry *e)
-{
-	struct peer *p = e ? mesh_peer_make(st, m, &e->member) : NULL;
-
-	if (!p || p->is_wanted)
-		return 0;
-	p->is_wanted = true;
-	return !p->session;
-}
-
-/* Mark whom we want; returns how many of them have no session yet. */
-static size_t choose(struct step *st, struct mesh *m)
-{
-	struct ring ring = make_ring(st, m);
-	size_t strides = m->role == ROLE_CLIENT ? 2 : STRIDES_MAX;
-	size_t lacking = 0;
-	struct map_node *pos;
-
-	map_for_each(pos, &m->peers) {
-		struct peer *p = container_of(pos, struct peer, node);
-
-		p->is_wanted = p->lacks_address;
-	}
-	for (size_t k = 0; k < strides && (size_t)1 << k <= ring.count; k++)
-		lacking += want(st, m, candidate_at(st, m, &ring, ((size_t)1 << k) - 1));
-	if (m->role == ROLE_CLIENT) /* keeps an eye on its carrier */
-		lacking += want(st, m, own_carrier(m));
-	return lacking;
+	repair_end(st->n->mem, s);
+	if (s->mesh->fetching == s->id)
+		s->mesh->fetching = 0;
+	beat_session_down(st, s);
+	if (s->peer->session)
+		return;
+	tree_session_down(st, s->peer);
+	if (!s->said_bye && !s->is_closing)
+		watch_broken(st, s->peer);
 }
 
 static void dial_wanted(struct step *st, struct mesh *m)
@@ -464,21 +658,22 @@ static void dial_wanted(struct step *st, struct mesh *m)
 
 	map_for_each(pos, &m->peers) {
 		struct peer *p = container_of(pos, struct peer, node);
-		bool retry = p->is_unreachable && set_find(m->set, &p->key) &&
-		             set_find(m->set, &p->key)->standing == STANDING_IN;
 		/* While we know nobody by record, the bootstraps are all there is. */
 		bool known = p->known.port && mesh_live_members(m) <= 1;
+		const struct entry *e;
 
 		if (p->session || p->dial || st->now.mono_ms < p->dial_again_ms)
 			continue;
-		if (p->is_wanted || p->is_doubtful || retry || known)
+		e = p->is_unreachable ? set_find(m->set, &p->key) : NULL;
+		if (p->is_wanted || p->is_doubtful || known ||
+		    (e && (e->standing == STANDING_IN || e->standing == STANDING_PRUNED)))
 			dial_peer(st, p);
 	}
 }
 
 static void close_surplus(struct step *st, struct session *s)
 {
-	if (!s->dialled || s->as_joiner || s->mesh->joining || s->peer->is_wanted) {
+	if (!s->dialled || s->mesh->joining || s->peer->is_wanted) {
 		s->unwanted_ms = 0;
 		return;
 	}
@@ -488,14 +683,18 @@ static void close_surplus(struct step *st, struct session *s)
 		step_close(st, s);
 }
 
-static void probe(struct step *st, struct session *s)
+/* A leaf sits behind something that forgets silent streams. */
+static void keep_up(struct step *st, struct session *s)
 {
-	int64_t silent = st->now.mono_ms - s->heard_ms;
+	bool is_late = s->is_asking && st->now.mono_ms - s->asked_ms > SESSION_DEAD_MS;
 
-	if (silent > SESSION_DEAD_MS)
+	if (is_late && st->now.mono_ms - s->heard_ms > SESSION_DEAD_MS)
 		dial_session_down(st, s->id, ERR_TIMED_OUT);
-	else if (silent > PROBE_AFTER_MS && st->now.mono_ms - s->asked_ms > PROBE_AFTER_MS)
+	else if (!s->is_asking && s->dialled && tree_am_leaf(s->mesh) &&
+	         st->now.mono_ms - s->heard_ms > PROBE_AFTER_MS)
 		gossip_ask(st, s);
+	else
+		repair_tick(st, s);
 }
 
 static void each_session(struct step *st,
@@ -508,12 +707,12 @@ static void each_session(struct step *st,
 	map_for_each_safe(pos, tmp, &st->n->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
-		if (s->mesh == m && !s->as_joiner)
+		if (s->mesh == m && !s->as_joiner && !s->is_closing)
 			visit(st, s);
 	}
 }
 
-static void repair_random(struct step *st, struct mesh *m)
+static void pull_random(struct step *st, struct mesh *m)
 {
 	struct map_node *pos;
 	uint64_t pick;
@@ -528,7 +727,7 @@ static void repair_random(struct step *st, struct mesh *m)
 
 		if (s->mesh != m || s->as_joiner)
 			continue;
-		if (pick-- == 0)
+		if (pick-- == 0 && !s->is_closing)
 			gossip_ask(st, s);
 	}
 }
@@ -536,14 +735,32 @@ static void repair_random(struct step *st, struct mesh *m)
 void gossip_tick(struct step *st, struct mesh *m)
 {
 	if (st->now.mono_ms >= m->maintain_ms) {
-		size_t lacking = choose(st, m);
-		int64_t pause = lacking ? MAINTAIN_BUSY_MS : MAINTAIN_IDLE_MS;
+		int64_t pause;
 
+		tree_choose(st, m);
 		dial_wanted(st, m);
 		each_session(st, m, close_surplus);
-		each_session(st, m, probe);
+		each_session(st, m, keep_up);
+		pause = m->lacking ? MAINTAIN_BUSY_MS : MAINTAIN_IDLE_MS;
 		m->maintain_ms = st->now.mono_ms + rng_jitter(&st->n->rng, pause, 20);
 	}
 	if (st->now.mono_ms >= m->repair_ms)
-		repair_random(st, m);
+		pull_random(st, m);
+	announce(st, m);
+	watch_tick(st, m);
+	beat_tick(st, m);
+}
+
+int64_t gossip_deadline(const struct mesh *m)
+{
+	int64_t at = MIN_OF(m->maintain_ms, m->repair_ms);
+	int64_t announce_ms = announce_at(m);
+	int64_t watch_ms = watch_deadline(m);
+	int64_t beat_ms = beat_deadline(m);
+
+	if (m->log.due < m->log.next)
+		at = MIN_OF(at, m->log.told_ms + BATCH_MS);
+	at = MIN_OF(at, announce_ms);
+	at = MIN_OF(at, watch_ms);
+	return MIN_OF(at, beat_ms);
 }

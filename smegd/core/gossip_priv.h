@@ -10,6 +10,7 @@
 #ifndef SMEG_SMEGD_CORE_GOSSIP_PRIV_H
 #define SMEG_SMEGD_CORE_GOSSIP_PRIV_H
 
+#include "crdt/later.h"
 #include "crdt/set.h"
 #include "smegd/core/event.h"
 
@@ -27,14 +28,15 @@ struct session;
 /* One sibling prefix: the peers whose position shares `level` digits with ours, and this next. */
 struct slot {
 	struct peer *use;  /* a connected one; NULL: none */
-	struct peer *want; /* the one to be connected with; NULL: the prefix is empty, or unknown */
-	bool is_settled;   /* `want` is up to date */
+	struct peer *want; /* the one to be connected with; NULL: there is none */
+	bool is_stale;     /* `want` must be looked for */
 };
 
 /* The positions of a member in the trees, as seen from here. */
 struct spot {
 	uint64_t position[TREES];
 	uint8_t level[TREES]; /* digits shared with us; TREE_LEVELS: too many to tell apart */
+	uint8_t digit[TREES]; /* the next one */
 };
 
 struct tree {
@@ -43,52 +45,62 @@ struct tree {
 };
 
 void tree_start(struct step *st, struct mesh *m);
+void tree_peer(const struct mesh *m, struct peer *p); /* fills in p->spot of a new peer */
 /* The standing or the record of a member has changed. */
 void tree_member(struct step *st, struct mesh *m, const struct entry *e);
 void tree_session_up(struct step *st, struct session *s);
 void tree_session_down(struct step *st, struct peer *p);
 void tree_unreachable(struct step *st, struct peer *p);
-/* Settle the slots, mark whom we want (p->is_wanted), return how many lack a session. */
-size_t tree_choose(struct step *st, struct mesh *m);
-void tree_forget(struct mesh *m, struct peer *p); /* before the peer is freed */
-
-/* Does news that came by `way` from `from` (NULL: our own) go to this session, in tree t? */
-bool tree_leads_to(const struct mesh *m, size_t t, unsigned level, const struct session *s);
-/* The level from which on news go on: below what we share with the sender; 0 for our own. */
-unsigned tree_level(size_t t, const struct session *from, bool is_root);
-/* Is the other side no part of the trees, and fed by us? */
-bool tree_is_leaf(const struct mesh *m, const struct peer *p);
+/* Settle the slots, mark whom we want (p->is_wanted), count who lacks a session (m->lacking). */
+void tree_choose(struct step *st, struct mesh *m);
+/* Is it in a slot, wanted or used? */
+bool tree_holds(struct mesh *m, const struct peer *p);
+/* Is this host itself no part of the trees? */
+bool tree_am_leaf(const struct mesh *m);
+/* Is this the connected finger of its place in tree t, at `level` or deeper? */
+bool tree_leads_to(const struct mesh *m, size_t t, unsigned level, const struct peer *p);
+/* The level from which on news go on: below what we share with the sender. */
+unsigned tree_level_below(size_t t, const struct session *from);
 
 /* --- gossip.c ------------------------------------------------------------------------------ */
 
-#define NEWS_LOG_MAX 512     /* the latest news, for catching up and announcements */
-#define ANNOUNCE_AFTER_MS 8  /* when the trees should have brought it */
-#define BATCH_MS 2           /* news less than that after the last ones wait for more */
+#define NEWS_LOG_MAX 512u   /* the latest news, for catching up and announcements */
+#define ANNOUNCE_AFTER_MS 8 /* when the trees should have brought it */
+#define BATCH_MS 2          /* news less than that after the last ones wait for more */
+#define ORIGIN_BURST 8      /* records of one owner that are told within ORIGIN_BURST seconds */
 
 /* One of the latest news. */
 struct news {
-	struct stmt *stmt; /* one reference; NULL: none */
-	uint64_t id;       /* first 8 bytes of its digest */
-	uint8_t trees;     /* bits: already told down this tree */
-	bool is_due;       /* to be told at the end of this step, or a little later */
-	bool is_announced;
-	bool from_repair; /* announced to all fingers, not told */
-	uint8_t due_trees;
-	uint8_t level[TREES];
-	uint64_t from[TREES]; /* session it came from in that tree; 0: our own */
-	uint64_t first_from;
+	struct stmt *stmt; /* one reference */
+	uint64_t id;       /* see stmt_id() */
 	int64_t at_ms;
+	uint64_t from[TREES]; /* session it came from in that tree; 0: none */
+	uint64_t first_from;  /* the same, whatever the way; 0: our own */
+	uint8_t level[TREES];
+	uint8_t due;       /* trees (bits) in which it is still to be told */
+	uint8_t told;      /* trees in which it was told */
+	bool is_quiet;     /* neither told nor announced: its owner talks too much */
+	bool is_asked_for; /* came by repair: announced to all fingers at once */
 };
 
+/* A ring: item n is list[n % NEWS_LOG_MAX]. */
 struct newslog {
-	struct news *list; /* ring of NEWS_LOG_MAX, made at the first news */
-	uint64_t next;     /* sequence number of the next one */
-	uint64_t told;     /* all before this one have been told */
+	struct news *list; /* NULL until the first news */
+	uint64_t next;     /* number of the next item; the first is 1 */
+	uint64_t due;      /* all items before this one have been told */
 	uint64_t announced;
-	int64_t flushed_ms;
+	int64_t told_ms; /* mono: when news were last told */
+	int64_t news_ms; /* mono: when the replica last changed */
+	bool has_asked_for;
 };
 
-/* Send down one tree: to our fingers at `level` and deeper, but `from`.  Returns to how many. */
+/* The item of this id, or NULL. */
+struct news *newslog_find(const struct mesh *m, uint64_t id);
+struct news *newslog_at(const struct mesh *m, uint64_t number); /* NULL: no longer there */
+/* The first 8 bytes of its digest, as a number. */
+uint64_t stmt_id(const struct stmt *s);
+
+/* Send down one tree: to our fingers below what we share with `from` (NULL: all).  To how many. */
 size_t gossip_cast(struct step *st,
                    struct mesh *m,
                    enum way way,
@@ -99,12 +111,34 @@ void gossip_alive(struct step *st, struct session *s);
 
 /* --- repair.c ------------------------------------------------------------------------------ */
 
-struct repair; /* a sketch that is being decoded, of one session */
+struct decoding; /* a sketch of the other side that is being decoded */
+
+/* A session's part of repair. */
+struct mending {
+	uint8_t theirs[DIGEST_BYTES]; /* its last digest */
+	uint8_t ours[DIGEST_BYTES];   /* ours when that came */
+	uint64_t members;             /* as it last said; 0: not */
+	int64_t check_ms;             /* mono: compare again then; 0: no need */
+	uint64_t known;               /* news up to this number it has, or was sent */
+	int64_t begun_ms;             /* mono: last sketch of ours, or fetch */
+	int64_t served_ms;            /* mono: since when `served` counts */
+	unsigned served;              /* costly requests of the other side */
+	uint64_t salt;                /* of the sketch that we sent last; 0: none */
+	struct decoding *decoding;
+};
 
 void repair_digest(struct step *st, struct session *s, const struct msg *msg);
+void repair_entries(struct step *st, struct session *s, const struct msg *msg); /* a page */
 void repair_message(struct step *st, struct session *s, const struct msg *msg);
-void repair_drop(struct step *st, struct session *s);
+void repair_fetch(struct step *st, struct session *s);
+void repair_end(const struct mem *mem, struct session *s); /* frees what it holds for it */
 void repair_tick(struct step *st, struct session *s);
+
+/* Gathers statements into messages of bounded size. */
+struct teller;
+struct teller *teller_new(struct step *st, struct session *to, enum lane lane, enum way way);
+void teller_add(struct teller *t, struct bytes raw);
+void teller_flush(struct teller *t);
 
 /* --- watch.c ------------------------------------------------------------------------------- */
 
@@ -117,14 +151,14 @@ void watch_heard(struct step *st, struct session *s);
 /* A stream broke without a word: start looking now. */
 void watch_broken(struct step *st, struct peer *p);
 void watch_unreachable(struct step *st, struct peer *p); /* it can't be dialled */
+/* Our own record is covered by this remove of our watchers: sign above it, after a pause. */
+void watch_pruned(struct step *st, struct mesh *m, const struct stmt *remove);
 void watch_message(struct step *st, struct session *s, const struct msg *msg);
 void watch_tick(struct step *st, struct mesh *m);
 int64_t watch_deadline(const struct mesh *m);
 /* Whom our own record names as watchers; at most LIMIT_WATCHERS Ed25519 keys. */
 size_t watch_own(const struct mesh *m, struct key out[LIMIT_WATCHERS]);
-/* We were pruned by this remove: come back above it, after a pause, by own_publish(). */
-void watch_pruned(struct step *st, struct mesh *m, const struct stmt *remove);
-/* Such a pause is under way: nothing else may sign a record until then. */
+/* A pause after a prune is under way: nothing else may sign a record until then. */
 bool watch_holds_back(const struct mesh *m);
 /* Is this one of our watchers, so that the session with it is to be kept? */
 bool watch_wants(const struct mesh *m, const struct peer *p);

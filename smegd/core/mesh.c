@@ -94,9 +94,7 @@ void mesh_free(struct mesh *m)
 	const struct mem *mem = m->owner->mem;
 	struct map_node *pos;
 
-	for (size_t i = 0; i < m->told_count; i++)
-		stmt_unref(mem, m->told[i].stmt);
-	mem_free(mem, m->told);
+	gossip_end(m);
 	while ((pos = map_first(&m->peers))) {
 		map_remove(&m->peers, pos);
 		mem_free(mem, container_of(pos, struct peer, node));
@@ -147,6 +145,7 @@ struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *k
 	}
 	p->key = *key;
 	p->mesh = m;
+	tree_peer(m, p);
 	map_insert(&m->peers, &p->node, p->key.b);
 	return p;
 }
@@ -255,6 +254,7 @@ static void empty_mesh(struct step *st, struct mesh *m)
 		map_remove(&m->peers, pos);
 		mem_free(st->n->mem, p);
 	}
+	gossip_end(m);
 	set_free(m->set);
 	m->set = NULL;
 	if (err || make_set(st->n, m))
@@ -297,8 +297,10 @@ static void self_changed(struct step *st, struct mesh *m, const struct offered *
 		return;
 	if (e->standing == STANDING_EXPELLED)
 		expelled(st, m);
+	else if (e->standing == STANDING_PRUNED)
+		watch_pruned(st, m, e->remove); /* refuted, after a pause */
 	else if (e->standing != STANDING_IN && e->remove)
-		own_publish(st, m, true); /* refutation: above the remove */
+		own_publish(st, m, true); /* above the remove */
 	else
 		own_changed(st, m);
 }
@@ -314,6 +316,10 @@ static void other_changed(struct step *st, struct mesh *m, const struct offered 
 		step_trace(st, TRACE_MEMBER_OUT, m, &e->member, 0);
 	if (m->role == ROLE_CLIENT)
 		own_changed(st, m); /* another carrier, perhaps */
+	if (m->state == MESH_ACTIVE || m->state == MESH_LEAVING)
+		tree_member(st, m, e);
+	watch_member(st, m, e);
+	beat_member(st, m, e);
 	if (!p)
 		return;
 	if (o->stmt->kind == STMT_RECORD && !p->session && p->backoff_ms) {

@@ -12,7 +12,7 @@
 /* Chosen so that a full message stays below LIMIT_FRAME_BYTES. */
 #define MSG_ENTRIES_BYTES_MAX 49152u /* sum of statement bytes in one MSG_ENTRIES */
 #define MSG_ENTRIES_MAX 512u
-#define MSG_ITEMS_MAX 2048u         /* in one MSG_WANT or MSG_ANNOUNCE */
+#define MSG_ITEMS_MAX 2048u          /* in one MSG_WANT or MSG_ANNOUNCE */
 #define MSG_SYMBOLS_BYTES_MAX 32768u /* in one MSG_SKETCH */
 #define MSG_BEAT_BYTES_MAX 512u
 #define MSG_ITEM_BYTES 8u
@@ -26,7 +26,7 @@ enum msg_kind {
 	MSG_REDEEMED = 6,  /* the answer, on the way back */
 	MSG_BYE = 7,       /* I close this session on purpose */
 	MSG_ANNOUNCE = 8,  /* I hold these new statements */
-	MSG_MORE = 9,      /* send me further symbols */
+	MSG_CONTINUE = 9,  /* send me further symbols */
 	MSG_FETCH = 10,    /* send me a page of the whole state */
 	MSG_SUSPECT = 11,  /* a watcher misses a member that you watch too */
 	MSG_ATTEST = 12,   /* a watcher's part of a prune certificate */
@@ -34,14 +34,13 @@ enum msg_kind {
 	MSG_BEAT_ACK = 14, /* so many below me have had it */
 };
 
-/* How news go on: see gossip.h.  In the numbers of the wire. */
+/* How news go on: bits, in the numbers of the wire. */
 enum way {
 	WAY_NONE = 0,   /* asked for: not relayed as it is */
 	WAY_TREE_1 = 1, /* down the first tree, below what we share with the sender */
 	WAY_TREE_2 = 2,
-	WAY_ROOT_1 = 3, /* from a leaf of the mesh: be the root of the first tree for it */
-	WAY_ROOT_2 = 4,
-	WAY__COUNT
+	WAY_ROOT = 4, /* with the others: from a leaf; be the root of those trees for it */
+	WAY__COUNT = 8
 };
 
 /* All pointers are borrowed: from the decoder's arena, or from the node until the next step. */
@@ -80,10 +79,10 @@ struct msg {
 			struct key from;
 		} fetch;
 		struct {
-			struct key member;           /* X25519 */
-			uint64_t counter;            /* of its record */
-			struct signature signature;  /* attest only */
-		} watch; /* suspect, attest */
+			struct key member;          /* X25519 */
+			uint64_t counter;           /* of its record */
+			struct signature signature; /* attest only */
+		} watch;                            /* suspect, attest */
 		struct {
 			struct bytes beat;
 			enum way way;

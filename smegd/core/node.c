@@ -25,7 +25,7 @@ int node_new(const struct node_options *options, struct node **ret)
 	n->mem = options->mem;
 	n->options = *options;
 	if (!n->options.repair_interval_ms)
-		n->options.repair_interval_ms = REPAIR_INTERVAL_MS;
+		n->options.repair_interval_ms = PULL_INTERVAL_MS;
 	if (!n->options.poll_interval_ms)
 		n->options.poll_interval_ms = POLL_INTERVAL_MS;
 	rng_init(&n->rng, options->seed);
@@ -48,6 +48,7 @@ void node_free(struct node *n)
 	mem = n->mem;
 	while ((pos = map_first(&n->sessions))) {
 		map_remove(&n->sessions, pos);
+		repair_end(mem, container_of(pos, struct session, node));
 		mem_free(mem, container_of(pos, struct session, node));
 	}
 	while ((pos = map_first(&n->seen))) {
@@ -250,7 +251,7 @@ static void finish(struct step *st)
 	struct mesh *m;
 
 	mesh_for_each(m, st->n) {
-		gossip_flush(st, m);
+		gossip_finish(st, m);
 		device_tick(st, m);
 	}
 	dial_sweep(st);
@@ -283,14 +284,15 @@ static int64_t mesh_deadline(const struct mesh *m)
 {
 	const struct node *n = m->owner;
 	int64_t at = join_deadline(m);
+	int64_t gossip_ms;
 
 	if (!n->options.no_devices && !mesh_is_over(m) && !m->tunnel.is_reading &&
 	    !m->tunnel.is_applying)
 		at = MIN_OF(at, m->tunnel.read_ms);
 	if (m->state != MESH_ACTIVE && m->state != MESH_LEAVING)
 		return at;
-	at = MIN_OF(at, m->maintain_ms);
-	at = MIN_OF(at, m->repair_ms);
+	gossip_ms = gossip_deadline(m);
+	at = MIN_OF(at, gossip_ms);
 	if (m->counter_known && (n->has_addresses || m->settings.places_count))
 		at = MIN_OF(at, m->publish_ms);
 	return at;

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "crdt/set.h"
+#include "smegd/core/gossip_priv.h"
 #include "smegd/core/node.h"
 #include "smegd/core/place.h"
 
@@ -16,12 +17,12 @@
 #define DIAL_BACKOFF_FIRST_MS 500
 #define DIAL_BACKOFF_MAX_MS (30 * MS_PER_SECOND)
 #define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)  /* connecting and shaking hands; then it failed */
-#define PROBE_AFTER_MS (4 * MS_PER_SECOND)    /* silence on a session before we ask */
-#define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* silence before we give it up */
+#define PROBE_AFTER_MS (20 * MS_PER_SECOND)   /* silence on a leaf's session before it asks */
+#define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* without an answer before we give it up */
 #define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
-#define REPAIR_INTERVAL_MS (3 * MS_PER_SECOND)
-#define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
-#define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
+#define PULL_INTERVAL_MS (5 * MS_PER_SECOND)  /* a digest with a random neighbour */
+#define POLL_INTERVAL_MS (8 * MS_PER_SECOND)  /* what it finds is put back within 10 s */
+#define MAINTAIN_BUSY_MS 200                  /* pace of the neighbour walk while it lacks some */
 #define MAINTAIN_IDLE_MS 1000
 #define PUBLISH_DELAY_MS 100                  /* gathers changes of the own record */
 #define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)  /* at start: for members to tell our counter */
@@ -46,7 +47,10 @@ struct peer {
 	struct key key;       /* X25519 */
 	struct mesh *mesh;
 	struct session *session; /* NULL: none */
-	bool is_wanted;          /* as a neighbour; recomputed by gossip.c */
+	bool is_wanted;          /* as a neighbour; recomputed by tree.c */
+	bool is_leaf;            /* no part of the trees; those it dials feed it */
+	struct spot spot;        /* in the trees */
+	int64_t rtt_ms;          /* of the last question; 0: unknown, or below 1 ms */
 	uint64_t dial;           /* under way; 0: none */
 	int64_t dial_started_ms; /* mono */
 	int64_t dial_again_ms;   /* mono; not before */
@@ -56,6 +60,7 @@ struct peer {
 	bool clashes;       /* somebody admitted earlier has its locator; set by desired.c */
 	bool is_doubtful;   /* a session broke: dial once to see, neighbour or not */
 	bool is_unreachable;
+	bool is_suspect;       /* a watcher's: missed, and being asked; see watch.c */
 	int64_t changed_ms;    /* mono: when is_unreachable last changed; 0: never */
 	struct hostport known; /* where a bootstrap said it is; port 0: unknown */
 	bool is_suspect; /* missed by us, its watcher, and being asked; set by watch.c */
@@ -88,10 +93,11 @@ struct session {
 	int64_t heard_ms;    /* mono: last message */
 	int64_t asked_ms;    /* mono: last question of ours */
 	int64_t unwanted_ms; /* mono: since when neither needs it; 0: needed */
-	int64_t repaired_ms; /* mono: last summary that we sent */
+	bool is_asking;      /* and no answer has come since asked_ms */
 	bool is_equal;       /* its last digest was ours */
-	bool said_bye;       /* the other side closes on purpose */
-	bool is_closing;     /* FX_CLOSE is out: gone at the end of this step */
+	struct mending mending;
+	bool said_bye;   /* the other side closes on purpose */
+	bool is_closing; /* FX_CLOSE is out: gone at the end of this step */
 };
 
 /* --- an introducer's errands --------------------------------------------------------------- */
@@ -205,19 +211,20 @@ struct mesh {
 	int64_t maintain_ms;
 	int64_t repair_ms;
 	int64_t age_ms;
-	/* news of this step, to be told to sessions at its end */
-	struct told *told;
-	size_t told_count;
-	size_t told_cap;
-	struct joining *joining; /* NULL: none */
+	/* dissemination */
+	struct tree trees[TREES];
+	struct slot next;        /* the next peer in the ring of tree 1's positions */
+	struct peer *uplinks[2]; /* a leaf's */
+	size_t lacking;          /* of those we want, without a session */
+	struct newslog log;
+	bool is_untold;            /* our own statements, when nobody was there to hear them */
+	uint64_t fetching;         /* session from which pages come; 0: none */
+	int64_t fetching_ms;       /* mono: the last page asked for */
+	struct watching *watching; /* watch.c; NULL until started */
+	struct beats *beats;       /* beat.c; the same */
+	struct joining *joining;   /* NULL: none */
 	struct tunnel tunnel;
 	bool is_ending; /* at the end of this step: freed, or emptied if MESH_LEFT */
-};
-
-/* A statement to tell, and whom not. */
-struct told {
-	struct stmt *stmt; /* one reference */
-	uint64_t from;     /* session; 0: our own */
 };
 
 /* --- the node ----------------------------------------------------------------------------- */
@@ -255,6 +262,7 @@ struct step {
 	struct instant now;
 	struct effects *fx;
 	int err;
+	enum way way; /* of the statements that are being offered */
 	struct effect spare;
 };
 
@@ -334,13 +342,17 @@ const struct entry *own_carrier(const struct mesh *m);
 void own_publish(struct step *st, struct mesh *m, bool force);
 size_t own_places(const struct mesh *m, struct place *out, size_t cap);
 
-/* gossip.c: whom to talk to, telling news, repair. */
+/* gossip.c: telling news; the rest of dissemination is in gossip_priv.h. */
 void gossip_start(struct step *st, struct mesh *m);
+void gossip_end(struct mesh *m); /* frees what the mesh holds for it */
 void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from);
-void gossip_flush(struct step *st, struct mesh *m);
+void gossip_flush(struct step *st, struct mesh *m);  /* tell now what is due */
+void gossip_finish(struct step *st, struct mesh *m); /* at the end of a step: unless it may wait */
 void gossip_session_up(struct step *st, struct session *s);
+void gossip_session_down(struct step *st, struct session *s);
 void gossip_message(struct step *st, struct session *s, const struct msg *msg);
 void gossip_tick(struct step *st, struct mesh *m);
+int64_t gossip_deadline(const struct mesh *m);
 void gossip_ask(struct step *st, struct session *s);
 /* All members that we have sessions with, but those asked less than pause_ms ago. */
 void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms);
@@ -351,6 +363,7 @@ void dial_failed(struct step *st, uint64_t dial, int err);
 void dial_tick(struct step *st, struct mesh *m);
 void dial_session_up(struct step *st, const struct session_up *up);
 void dial_session_down(struct step *st, uint64_t session, int err);
+void dial_set_unreachable(struct step *st, struct peer *p, bool unreachable);
 void dial_sweep(struct step *st); /* at the end of a step: sessions that are closing */
 size_t dial_order(const struct node *n, const struct record *r, struct place *out);
 struct session *session_by_id(const struct node *n, uint64_t id);

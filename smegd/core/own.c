@@ -11,6 +11,7 @@
  */
 #include "smegd/core/node_priv.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static size_t given_places(const struct mesh *m, struct place *out, size_t cap)
@@ -84,6 +85,11 @@ const struct entry *own_carrier(const struct mesh *m)
 	return best;
 }
 
+static int order_keys(const void *a, const void *b)
+{
+	return key_compare(a, b);
+}
+
 static void make_record(const struct mesh *m, struct record *r)
 {
 	const struct entry *carrier = m->role == ROLE_CLIENT ? own_carrier(m) : NULL;
@@ -97,6 +103,14 @@ static void make_record(const struct mesh *m, struct record *r)
 	r->alias = (struct bytes){ (const uint8_t *)s->alias, strlen(s->alias) };
 	r->description = (struct bytes){ (const uint8_t *)s->description, strlen(s->description) };
 	r->places_count = own_places(m, r->places, ARRAY_LEN(r->places));
+	r->watchers_count = watch_own(m, r->watchers);
+	qsort(r->watchers, r->watchers_count, sizeof(*r->watchers), order_keys);
+}
+
+static bool same_watchers(const struct record *a, const struct record *b)
+{
+	return a->watchers_count == b->watchers_count &&
+	       memcmp(a->watchers, b->watchers, a->watchers_count * sizeof(*a->watchers)) == 0;
 }
 
 void own_changed(struct step *st, struct mesh *m)
@@ -125,7 +139,7 @@ void own_publish(struct step *st, struct mesh *m, bool force)
 		schedule_resign(st, m, self->record->counter);
 	if (!force && self && self->record && self->standing == STANDING_IN) {
 		record_read(self->record, &last);
-		if (record_same_body(&next, &last))
+		if (record_same_body(&next, &last) && same_watchers(&next, &last))
 			return;
 	}
 	err = mesh_sign_record(st, m, &next);

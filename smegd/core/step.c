@@ -107,7 +107,7 @@ static void copy_inside(struct step *st, struct msg *msg)
 		copy_items(st, msg);
 		break;
 	case MSG_DIGEST:
-	case MSG_MORE:
+	case MSG_CONTINUE:
 	case MSG_FETCH:
 	case MSG_SUSPECT:
 	case MSG_ATTEST:

@@ -110,7 +110,7 @@ int message_check(const struct msg *m)
 	case MSG_REDEEMED:
 		return check_stmts(m->u.redeemed.stmts, m->u.redeemed.count);
 	case MSG_DIGEST:
-	case MSG_MORE:
+	case MSG_CONTINUE:
 	case MSG_FETCH:
 	case MSG_SUSPECT:
 	case MSG_ATTEST:
@@ -521,7 +521,7 @@ static const struct kind {
 	[MSG_REDEEMED] = { pack_redeemed, unpack_redeemed },
 	[MSG_BYE] = { pack_bye, unpack_bye },
 	[MSG_ANNOUNCE] = { pack_announce, unpack_announce },
-	[MSG_MORE] = { pack_more, unpack_more },
+	[MSG_CONTINUE] = { pack_more, unpack_more },
 	[MSG_FETCH] = { pack_fetch, unpack_fetch },
 	[MSG_SUSPECT] = { pack_suspect, unpack_suspect },
 	[MSG_ATTEST] = { pack_attest, unpack_attest },
@@ -537,7 +537,7 @@ _Static_assert((int)MSG_ENTRIES == (int)SYNC__ENVELOPE__BODY_ENTRIES &&
                        (int)MSG_REDEEMED == (int)SYNC__ENVELOPE__BODY_REDEEMED &&
                        (int)MSG_BYE == (int)SYNC__ENVELOPE__BODY_BYE &&
                        (int)MSG_ANNOUNCE == (int)SYNC__ENVELOPE__BODY_ANNOUNCE &&
-                       (int)MSG_MORE == (int)SYNC__ENVELOPE__BODY_MORE &&
+                       (int)MSG_CONTINUE == (int)SYNC__ENVELOPE__BODY_MORE &&
                        (int)MSG_FETCH == (int)SYNC__ENVELOPE__BODY_FETCH &&
                        (int)MSG_SUSPECT == (int)SYNC__ENVELOPE__BODY_SUSPECT &&
                        (int)MSG_ATTEST == (int)SYNC__ENVELOPE__BODY_ATTEST &&

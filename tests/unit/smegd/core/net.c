@@ -87,8 +87,10 @@ static void PRINTF_LIKE(2, 3) say(struct net_host *h, const char *format, ...)
 static void say_effect(struct net_host *h, const struct effect *fx)
 {
 	static const char *const tables[] = { "", "mesh", "state", "invite", "counter", "seen" };
-	static const char *const msgs[] = { "",     "entries", "digest",   "summary",
-		                            "want", "redeem",  "redeemed", "bye" };
+	static const char *const msgs[] = {
+		"",         "entries", "digest", "sketch",  "want",   "redeem", "redeemed", "bye",
+		"announce", "more",    "fetch",  "suspect", "attest", "beat",   "beat-ack"
+	};
 	const struct row *row = &fx->u.persist.row;
 
 	switch (fx->kind) {

@@ -87,18 +87,22 @@ static void copy_msg(struct net_event *e, const struct msg *msg)
 	*m = *msg;
 	switch (msg->kind) {
 	case MSG_ENTRIES:
-		assert_true(msg->u.entries.count && msg->u.entries.count <= MSG_ENTRIES_MAX);
+		assert_true(msg->u.entries.count <= MSG_ENTRIES_MAX);
 		m->u.entries.stmts = dup_list(e, msg->u.entries.stmts, msg->u.entries.count);
 		break;
-	case MSG_SUMMARY:
-		assert_true(msg->u.summary.count <= MSG_SUMMARY_MAX);
-		m->u.summary.items = dup_bytes(e, msg->u.summary.items,
-		                               msg->u.summary.count * sizeof(*m->u.summary.items));
+	case MSG_SKETCH:
+		m->u.sketch.symbols.at =
+			dup_bytes(e, msg->u.sketch.symbols.at, msg->u.sketch.symbols.count);
 		break;
 	case MSG_WANT:
-		assert_true(msg->u.want.count <= MSG_WANT_MAX);
-		m->u.want.members = dup_bytes(e, msg->u.want.members,
-		                              msg->u.want.count * sizeof(*m->u.want.members));
+	case MSG_ANNOUNCE:
+		assert_true(msg->u.items.count <= MSG_ITEMS_MAX);
+		m->u.items.items = dup_bytes(e, msg->u.items.items,
+		                             msg->u.items.count * sizeof(*m->u.items.items));
+		break;
+	case MSG_BEAT:
+		m->u.beat.beat.at = dup_bytes(e, msg->u.beat.beat.at, msg->u.beat.beat.count);
+		m->u.beat.other.at = dup_bytes(e, msg->u.beat.other.at, msg->u.beat.other.count);
 		break;
 	case MSG_REDEEM:
 		m->u.redeem.invite.at =
@@ -108,6 +112,11 @@ static void copy_msg(struct net_event *e, const struct msg *msg)
 		m->u.redeemed.stmts = dup_list(e, msg->u.redeemed.stmts, msg->u.redeemed.count);
 		break;
 	case MSG_DIGEST:
+	case MSG_CONTINUE:
+	case MSG_FETCH:
+	case MSG_SUSPECT:
+	case MSG_ATTEST:
+	case MSG_BEAT_ACK:
 	case MSG_BYE:
 		break;
 	}

@@ -134,11 +134,16 @@ static void invent(struct net *n, size_t host, const struct keypair *pair)
 /* As if they had been learned long ago: not news. */
 static void forget_news(struct net *n, size_t host)
 {
-	struct mesh *m = net_mesh(n, host, "home");
+	struct newslog *l = &net_mesh(n, host, "home")->log;
 
-	for (size_t i = 0; i < m->told_count; i++)
-		stmt_unref(&n->hosts[host].mt.mem, m->told[i].stmt);
-	m->told_count = 0;
+	for (size_t i = 0; i < NEWS_LOG_MAX; i++) {
+		if (l->list && l->list[i].stmt)
+			stmt_unref(&n->hosts[host].mt.mem, l->list[i].stmt);
+		if (l->list)
+			memset(&l->list[i], 0, sizeof(l->list[i]));
+	}
+	l->next = l->due = l->announced = 1;
+	l->has_asked_for = false;
 }
 
 static void test_replicas_that_differ_both_ways_become_one(void **state)
@@ -165,50 +170,129 @@ static void test_replicas_that_differ_both_ways_become_one(void **state)
 	net_fini(&n);
 }
 
-static bool lose_summaries(void *ctx, size_t from, size_t to, const struct msg *msg)
+/* Counts the messages of repair. */
+struct steps {
+	size_t sketches;
+	size_t symbols_bytes;
+	size_t mores;
+	size_t wants;
+	size_t fetches;
+	size_t pages;
+	size_t entries;
+	bool lose_sketches;
+};
+
+static bool count_steps(void *ctx, size_t from, size_t to, const struct msg *msg)
 {
-	(void)ctx;
+	struct steps *s = ctx;
+
+	(void)from;
 	(void)to;
-	return !(msg->kind == MSG_SUMMARY && from == 1);
+	s->mores += msg->kind == MSG_CONTINUE;
+	s->wants += msg->kind == MSG_WANT;
+	s->fetches += msg->kind == MSG_FETCH;
+	if (msg->kind == MSG_SKETCH) {
+		s->sketches++;
+		s->symbols_bytes += msg->u.sketch.symbols.count;
+		return !s->lose_sketches;
+	}
+	if (msg->kind == MSG_ENTRIES) {
+		s->pages += msg->u.entries.is_page;
+		s->entries += msg->u.entries.count;
+	}
+	return true;
 }
 
-/* A member for host 1 whose key is between the last of host 0's first page and the next one. */
-static void invent_between_pages(struct net *n)
+static void begin_counting(struct net *n, struct steps *s)
 {
-	const struct set *set = net_mesh(n, 0, "home")->set;
-	const struct key *last = &set_at(set, MSG_SUMMARY_MAX - 1)->member;
-	const struct key *next = &set_at(set, MSG_SUMMARY_MAX)->member;
-	struct keypair pair;
-	size_t number = 0;
-
-	do
-		pair_of(&pair, 1, number++);
-	while (key_compare(&pair.box_public, last) <= 0 ||
-	       key_compare(&pair.box_public, next) >= 0);
-	invent(n, 1, &pair);
+	n->hosts[0].options.no_devices = n->hosts[1].options.no_devices = true;
+	net_make_home(n);
+	memset(s, 0, sizeof(*s));
+	n->filter = count_steps;
+	n->ctx = s;
 }
 
-static void test_pages_of_a_summary_leave_no_gap(void **state)
+static void invent_many(struct net *n, size_t host, size_t count)
 {
+	for (size_t i = 0; i < count; i++) {
+		struct keypair pair;
+
+		pair_of(&pair, host, i);
+		invent(n, host, &pair);
+	}
+	forget_news(n, host);
+}
+
+/* Who has much less gets pages, and gives what they lack. */
+static void test_pages_bring_much_and_take_what_they_lack(void **state)
+{
+	struct steps steps;
 	struct net n;
 
 	(void)state;
 	net_init(&n, 2);
-	n.hosts[0].options.no_devices = n.hosts[1].options.no_devices = true;
-	net_make_home(&n);
-	for (size_t i = 0; i < MSG_SUMMARY_MAX + 100; i++) {
-		struct keypair pair;
-
-		pair_of(&pair, 0, i);
-		invent(&n, 0, &pair);
-	}
-	invent_between_pages(&n);
-	forget_news(&n, 0);
-	forget_news(&n, 1);
-	n.filter = lose_summaries; /* one of the two shows what it has */
+	begin_counting(&n, &steps);
+	steps.lose_sketches = true;
+	invent_many(&n, 0, 1100);
+	invent_many(&n, 1, 20);
 	net_run(&n, MS_PER_MINUTE);
 	assert_true(net_agrees(&n, "home"));
-	assert_int_equal(net_members(&n, 1, "home"), MSG_SUMMARY_MAX + 103);
+	assert_int_equal(net_members(&n, 1, "home"), 1122);
+	assert_true(steps.pages >= 3);
+	assert_int_equal(steps.pages, steps.fetches);
+	/* Each statement once, but for those of the two themselves. */
+	assert_in_range(steps.entries, 2 * 1120, 2 * 1120 + 16);
+	net_fini(&n);
+}
+
+/* What differs is sent, and nothing else. */
+static void test_a_sketch_brings_what_differs_and_no_more(void **state)
+{
+	static const size_t counts[] = { 8, 100 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		struct steps steps;
+		struct net n;
+
+		net_init(&n, 2);
+		begin_counting(&n, &steps);
+		invent_many(&n, 0, 600);
+		net_run(&n, MS_PER_MINUTE);
+		assert_true(net_agrees(&n, "home"));
+		memset(&steps, 0, sizeof(steps));
+		invent_many(&n, 1, counts[i]);
+		net_run(&n, 10 * MS_PER_SECOND);
+		assert_true(net_agrees(&n, "home"));
+		assert_int_equal(steps.entries, 2 * counts[i]);
+		assert_int_equal(steps.fetches, 0);
+		assert_true(steps.sketches >= 1);
+		print_message("%zu differ: %zu bytes of symbols\n", 2 * counts[i],
+		              steps.symbols_bytes);
+		assert_true(steps.symbols_bytes <= 16 * 13 + 2 * counts[i] * 2 * 14 * 2);
+		net_fini(&n);
+	}
+}
+
+/* A neighbour that missed the last news gets just those. */
+static void test_what_a_neighbour_missed_comes_without_a_sketch(void **state)
+{
+	struct steps steps;
+	struct net n;
+
+	(void)state;
+	net_init(&n, 2);
+	begin_counting(&n, &steps);
+	net_run(&n, MS_PER_MINUTE);
+	memset(&steps, 0, sizeof(steps));
+	net_cut(&n, 0, 1, true);
+	assert_int_equal(set_alias(&n, 0, "gate"), 0);
+	net_run(&n, 100);
+	net_cut(&n, 0, 1, false);
+	net_run(&n, 10 * MS_PER_SECOND);
+	assert_true(net_agrees(&n, "home"));
+	assert_int_equal(steps.entries, 1);
+	assert_int_equal(steps.sketches, 0);
 	net_fini(&n);
 }
 
@@ -271,7 +355,7 @@ static void test_a_silent_session_is_asked_and_then_given_up(void **state)
 	net_make_home(&n);
 	key = net_mesh(&n, 1, "home")->self.box_public;
 	net_cut(&n, 0, 1, true);
-	net_run(&n, SESSION_DEAD_MS - MS_PER_SECOND - REPAIR_INTERVAL_MS);
+	net_run(&n, SESSION_DEAD_MS - MS_PER_SECOND - PULL_INTERVAL_MS);
 	assert_int_equal(n.hosts[0].node->sessions.count, 1);
 	net_run(&n, 10 * MS_PER_SECOND);
 	assert_int_equal(n.hosts[0].node->sessions.count, 0);
@@ -326,50 +410,19 @@ static void test_a_session_that_nobody_needs_is_closed(void **state)
 	net_fini(&n);
 }
 
-/* Each seeks those 1, 2, 4 places behind it in the order of keys. */
-static void test_neighbours_stand_one_two_and_four_places_on(void **state)
-{
-	struct key keys[5];
-	size_t order[5];
-	struct net n;
-
-	(void)state;
-	net_init(&n, 5);
-	net_make_home(&n);
-	net_run(&n, MS_PER_MINUTE);
-	for (size_t i = 0; i < 5; i++) {
-		size_t at = i;
-
-		keys[i] = net_mesh(&n, i, "home")->self.box_public;
-		for (; at > 0 && key_compare(&keys[order[at - 1]], &keys[i]) > 0; at--)
-			order[at] = order[at - 1];
-		order[at] = i;
-	}
-	for (size_t i = 0; i < 5; i++)
-		for (size_t step = 1; step < 5; step++) {
-			const struct mesh *m = net_mesh(&n, order[i], "home");
-			const struct peer *p = mesh_peer(m, &keys[order[(i + step) % 5]]);
-
-			assert_non_null(p);
-			assert_int_equal(p->is_wanted, step != 3);
-			if (p->is_wanted)
-				assert_non_null(p->session);
-		}
-	net_fini(&n);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_news_go_at_once_to_all_but_who_told_them),
 		cmocka_unit_test(test_what_is_known_is_neither_told_nor_stored_again),
 		cmocka_unit_test(test_replicas_that_differ_both_ways_become_one),
-		cmocka_unit_test(test_pages_of_a_summary_leave_no_gap),
+		cmocka_unit_test(test_pages_bring_much_and_take_what_they_lack),
+		cmocka_unit_test(test_a_sketch_brings_what_differs_and_no_more),
+		cmocka_unit_test(test_what_a_neighbour_missed_comes_without_a_sketch),
 		cmocka_unit_test(test_who_was_away_hears_all_that_it_missed),
 		cmocka_unit_test(test_halves_of_a_split_find_each_other),
 		cmocka_unit_test(test_a_silent_session_is_asked_and_then_given_up),
 		cmocka_unit_test(test_a_session_that_nobody_needs_is_closed),
-		cmocka_unit_test(test_neighbours_stand_one_two_and_four_places_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

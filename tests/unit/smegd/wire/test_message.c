@@ -121,51 +121,126 @@ static void test_digest(void **state)
 	}
 }
 
-static void test_summary(void **state)
+static void test_ways_and_pages(void **state)
 {
-	struct summary_item items[3] = { { .member = key_of(1) },
-		                         { .member = key_of(2) },
-		                         { .member = key_of(3) } };
-	struct msg m = { .kind = MSG_SUMMARY };
+	struct bytes stmts[] = { filled(1, 300) };
+	struct msg m = { .kind = MSG_ENTRIES };
 	struct msg back;
 
 	(void)state;
-	memset(items[1].fingerprint, 0x55, FINGERPRINT_BYTES);
-	m.u.summary.from = key_of(1);
-	m.u.summary.to = key_of(3);
-	m.u.summary.items = items;
-	m.u.summary.count = 3;
-	m.u.summary.reply = true;
-	memset(m.u.summary.mesh_fingerprint, 0x66, FINGERPRINT_BYTES);
+	m.u.entries.stmts = stmts;
+	m.u.entries.count = 1;
+	for (unsigned way = 0; way < WAY__COUNT; way++) {
+		m.u.entries.way = (enum way)way;
+		there_and_back(&m, &back);
+		assert_int_equal(back.u.entries.way, way);
+		assert_false(back.u.entries.is_page);
+	}
+	m.u.entries.way = WAY__COUNT;
+	assert_int_equal(message_check(&m), ERR_MALFORMED);
+	m.u.entries.way = WAY_NONE;
+	m.u.entries.is_page = true;
+	m.u.entries.from = key_of(1);
+	m.u.entries.to = key_of(3);
 	there_and_back(&m, &back);
-	assert_int_equal(back.u.summary.count, 3);
-	assert_memory_equal(back.u.summary.items, items, sizeof(items));
-	assert_memory_equal(back.u.summary.mesh_fingerprint, m.u.summary.mesh_fingerprint,
-	                    FINGERPRINT_BYTES);
-	assert_true(key_equal(&back.u.summary.from, &m.u.summary.from));
-	assert_true(key_equal(&back.u.summary.to, &m.u.summary.to));
-	assert_true(back.u.summary.reply);
-	m.u.summary.count = 0;
-	there_and_back(&m, &back);
-	assert_int_equal(back.u.summary.count, 0);
+	assert_true(back.u.entries.is_page);
+	assert_true(key_equal(&back.u.entries.from, &m.u.entries.from));
+	assert_true(key_equal(&back.u.entries.to, &m.u.entries.to));
+	m.u.entries.from = key_of(4);
+	assert_int_equal(message_check(&m), ERR_MALFORMED);
 }
 
-static void test_want(void **state)
+static void test_sketch(void **state)
 {
-	struct key keys[] = { key_of(9), key_of(1) };
-	struct msg m = { .kind = MSG_WANT };
+	struct msg m = { .kind = MSG_SKETCH };
 	struct msg back;
 
 	(void)state;
+	m.u.sketch.salt = 0x0102030405060708;
+	m.u.sketch.from = 16;
+	m.u.sketch.symbols = filled(7, 200);
 	there_and_back(&m, &back);
-	assert_false(back.u.want.mesh);
-	m.u.want.mesh = true;
-	m.u.want.members = keys;
-	m.u.want.count = 2;
+	assert_true(back.u.sketch.salt == m.u.sketch.salt);
+	assert_int_equal(back.u.sketch.from, 16);
+	assert_true(bytes_equal(back.u.sketch.symbols, m.u.sketch.symbols));
+	m = (struct msg){ .kind = MSG_CONTINUE };
+	m.u.more.salt = UINT64_MAX;
+	m.u.more.from = 16;
+	m.u.more.count = UINT32_MAX;
 	there_and_back(&m, &back);
-	assert_true(back.u.want.mesh);
-	assert_int_equal(back.u.want.count, 2);
-	assert_memory_equal(back.u.want.members, keys, sizeof(keys));
+	assert_true(back.u.more.salt == UINT64_MAX);
+	assert_int_equal(back.u.more.from, 16);
+	assert_true(back.u.more.count == UINT32_MAX);
+}
+
+static void test_items(void **state)
+{
+	static const enum msg_kind kinds[] = { MSG_WANT, MSG_ANNOUNCE };
+	uint64_t items[] = { UINT64_MAX, 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct msg m = { .kind = kinds[i] };
+		struct msg back;
+
+		there_and_back(&m, &back);
+		assert_int_equal(back.u.items.count, 0);
+		m.u.items.salt = kinds[i] == MSG_WANT ? 5 : 0;
+		m.u.items.items = items;
+		m.u.items.count = 2;
+		there_and_back(&m, &back);
+		assert_true(back.u.items.salt == m.u.items.salt);
+		assert_int_equal(back.u.items.count, 2);
+		assert_memory_equal(back.u.items.items, items, sizeof(items));
+	}
+}
+
+static void test_watchers(void **state)
+{
+	struct msg m = { .kind = MSG_SUSPECT };
+	struct msg back;
+
+	(void)state;
+	m.u.watch.member = key_of(4);
+	m.u.watch.counter = 77;
+	there_and_back(&m, &back);
+	assert_true(key_equal(&back.u.watch.member, &m.u.watch.member));
+	assert_true(back.u.watch.counter == 77);
+	m.kind = MSG_ATTEST;
+	memset(m.u.watch.signature.b, 0x5a, SIGNATURE_BYTES);
+	there_and_back(&m, &back);
+	assert_true(key_equal(&back.u.watch.member, &m.u.watch.member));
+	assert_memory_equal(back.u.watch.signature.b, m.u.watch.signature.b, SIGNATURE_BYTES);
+}
+
+static void test_beats(void **state)
+{
+	struct msg m = { .kind = MSG_BEAT };
+	struct msg back;
+
+	(void)state;
+	assert_int_equal(message_check(&m), ERR_MALFORMED);
+	m.u.beat.beat = filled(3, MSG_BEAT_BYTES_MAX);
+	m.u.beat.way = WAY_TREE_2;
+	there_and_back(&m, &back);
+	assert_true(bytes_equal(back.u.beat.beat, m.u.beat.beat));
+	assert_int_equal(back.u.beat.way, WAY_TREE_2);
+	assert_int_equal(back.u.beat.other.count, 0);
+	m.u.beat.other = filled(4, 9);
+	there_and_back(&m, &back);
+	assert_true(bytes_equal(back.u.beat.other, m.u.beat.other));
+	m.u.beat.other.count = MSG_BEAT_BYTES_MAX + 1;
+	assert_int_equal(message_check(&m), ERR_TOO_BIG);
+	m = (struct msg){ .kind = MSG_BEAT_ACK };
+	m.u.beat_ack.number = UINT64_MAX;
+	m.u.beat_ack.count = 3000;
+	there_and_back(&m, &back);
+	assert_true(back.u.beat_ack.number == UINT64_MAX);
+	assert_int_equal(back.u.beat_ack.count, 3000);
+	m = (struct msg){ .kind = MSG_FETCH };
+	m.u.fetch.from = key_of(8);
+	there_and_back(&m, &back);
+	assert_true(key_equal(&back.u.fetch.from, &m.u.fetch.from));
 }
 
 static void test_redeem(void **state)
@@ -278,63 +353,25 @@ static void test_bounds_of_entries(void **state)
 
 static void test_bounds_of_lists(void **state)
 {
-	static struct summary_item items[MSG_SUMMARY_MAX + 1];
-	static struct key keys[MSG_WANT_MAX + 1];
-	struct msg s = { .kind = MSG_SUMMARY };
+	static uint64_t items[MSG_ITEMS_MAX + 1];
+	static uint8_t symbols[MSG_SYMBOLS_BYTES_MAX + 1];
+	struct msg s = { .kind = MSG_SKETCH };
 	struct msg q = { .kind = MSG_WANT };
 	struct msg back;
 
 	(void)state;
-	for (size_t i = 0; i <= MSG_SUMMARY_MAX; i++) {
-		items[i].member.b[0] = (uint8_t)(i >> 8);
-		items[i].member.b[1] = (uint8_t)i;
-	}
-	s.u.summary.to = key_of(0xff);
-	s.u.summary.items = items;
-	s.u.summary.count = MSG_SUMMARY_MAX;
+	s.u.sketch.symbols = (struct bytes){ symbols, MSG_SYMBOLS_BYTES_MAX };
 	assert_in_range(packed(&s).count, 1, LIMIT_FRAME_BYTES - 64);
 	there_and_back(&s, &back);
-	assert_memory_equal(back.u.summary.items, items, MSG_SUMMARY_MAX * sizeof(*items));
-	s.u.summary.count++;
+	s.u.sketch.symbols.count++;
 	assert_int_equal(message_check(&s), ERR_TOO_BIG);
-	q.u.want.members = keys;
-	q.u.want.count = MSG_WANT_MAX;
+	q.u.items.items = items;
+	q.u.items.count = MSG_ITEMS_MAX;
+	assert_in_range(packed(&q).count, 1, LIMIT_FRAME_BYTES - 64);
 	there_and_back(&q, &back);
-	assert_int_equal(back.u.want.count, MSG_WANT_MAX);
-	q.u.want.count++;
+	assert_int_equal(back.u.items.count, MSG_ITEMS_MAX);
+	q.u.items.count++;
 	assert_int_equal(message_check(&q), ERR_TOO_BIG);
-}
-
-static void test_order_of_summaries(void **state)
-{
-	static const struct {
-		uint8_t from;
-		uint8_t a;
-		uint8_t b;
-		uint8_t to;
-		int err;
-	} rows[] = {
-		{ 1, 1, 2, 2, 0 },
-		{ 0, 1, 2, 9, 0 },
-		{ 0, 2, 2, 9, ERR_MALFORMED },
-		{ 0, 3, 2, 9, ERR_MALFORMED },
-		{ 2, 1, 2, 9, ERR_MALFORMED },
-		{ 0, 1, 2, 1, ERR_MALFORMED },
-		{ 9, 1, 2, 0, ERR_MALFORMED },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct summary_item items[2] = { { .member = key_of(rows[i].a) },
-			                         { .member = key_of(rows[i].b) } };
-		struct msg m = { .kind = MSG_SUMMARY };
-
-		m.u.summary.from = key_of(rows[i].from);
-		m.u.summary.to = key_of(rows[i].to);
-		m.u.summary.items = items;
-		m.u.summary.count = 2;
-		assert_int_equal(message_check(&m), rows[i].err);
-	}
 }
 
 static void test_bounds_of_redeem(void **state)
@@ -353,7 +390,7 @@ static void test_bounds_of_redeem(void **state)
 	assert_int_equal(message_check(&m), ERR_TOO_BIG);
 	m.kind = (enum msg_kind)0;
 	assert_int_equal(message_check(&m), ERR_MALFORMED);
-	m.kind = (enum msg_kind)(MSG_BYE + 1);
+	m.kind = (enum msg_kind)(MSG_BEAT_ACK + 1);
 	assert_int_equal(message_check(&m), ERR_MALFORMED);
 }
 
@@ -398,15 +435,21 @@ static void test_fields_of_wrong_length_are_refused(void **state)
 		{ MSG_DIGEST, 1, { 16 }, 15, ERR_MALFORMED },
 		{ MSG_DIGEST, 1, { 16 }, 17, ERR_MALFORMED },
 		{ MSG_DIGEST, 1, { 16 }, 0, ERR_MALFORMED },
-		{ MSG_SUMMARY, 1, { 32, 32, 8 }, 31, ERR_MALFORMED },
-		{ MSG_SUMMARY, 2, { 32, 32, 8 }, 33, ERR_MALFORMED },
-		{ MSG_SUMMARY, 3, { 32, 32, 8 }, 7, ERR_MALFORMED },
-		{ MSG_SUMMARY, 5, { 32, 32, 8 }, 39, ERR_MALFORMED },
-		{ MSG_SUMMARY, 5, { 32, 32, 8 }, 41, ERR_MALFORMED },
-		{ MSG_SUMMARY, 5, { 32, 32, 8 }, 40 * (MSG_SUMMARY_MAX + 1), ERR_TOO_BIG },
-		{ MSG_WANT, 2, { 0 }, 32, 0 },
-		{ MSG_WANT, 2, { 0 }, 31, ERR_MALFORMED },
-		{ MSG_WANT, 2, { 0 }, 32 * (MSG_WANT_MAX + 1), ERR_TOO_BIG },
+		{ MSG_WANT, 2, { 0 }, 8, 0 },
+		{ MSG_WANT, 2, { 0 }, 7, ERR_MALFORMED },
+		{ MSG_WANT, 2, { 0 }, 8 * (MSG_ITEMS_MAX + 1), ERR_TOO_BIG },
+		{ MSG_ANNOUNCE, 1, { 0 }, 9, ERR_MALFORMED },
+		{ MSG_FETCH, 1, { 32 }, 32, 0 },
+		{ MSG_FETCH, 1, { 32 }, 31, ERR_MALFORMED },
+		{ MSG_FETCH, 1, { 32 }, 0, ERR_MALFORMED },
+		{ MSG_SUSPECT, 1, { 32 }, 33, ERR_MALFORMED },
+		{ MSG_ATTEST, 1, { 32, 0, 64 }, 31, ERR_MALFORMED },
+		{ MSG_ATTEST, 3, { 32, 0, 64 }, 63, ERR_MALFORMED },
+		{ MSG_ATTEST, 3, { 32, 0, 64 }, 64, 0 },
+		{ MSG_BEAT, 1, { 9 }, 0, ERR_MALFORMED },
+		{ MSG_BEAT, 1, { 9 }, MSG_BEAT_BYTES_MAX + 1, ERR_TOO_BIG },
+		{ MSG_ENTRIES, 3, { 0, 0, 32, 32 }, 31, ERR_MALFORMED },
+		{ MSG_ENTRIES, 4, { 0, 0, 32, 32 }, 33, ERR_MALFORMED },
 		{ MSG_REDEEM, 2, { 0, 9, 32, 64, 0, 32 }, INVITE_LIMITS_BYTES_MAX, 0 },
 		{ MSG_REDEEM,
 		  2,
@@ -489,7 +532,7 @@ static void test_later_versions_are_tolerated(void **state)
 	(void)state;
 	/* Nothing, and a body that we don't know. */
 	assert_int_equal(unpack((struct bytes){ .at = NULL }, &m), ERR_VERSION);
-	assert_int_equal(unpack_body(8, filled(0, 20), &m), ERR_VERSION);
+	assert_int_equal(unpack_body(16, filled(0, 20), &m), ERR_VERSION);
 	assert_int_equal(unpack_body(1000, filled(0, 20), &m), ERR_VERSION);
 	/* A field of a digest, and one beside it, that we don't know. */
 	writer_init(&out, buffer, sizeof(buffer));
@@ -523,14 +566,8 @@ static void test_hostile_repetition_hits_the_budget(void **state)
 {
 	static uint8_t buffer[LIMIT_FRAME_BYTES];
 	static const uint8_t tags[] = {
-		MSG_ENTRIES << 3 | 2,
-		MSG_DIGEST << 3 | 2,
-		MSG_SUMMARY << 3 | 2,
-		MSG_WANT << 3 | 2,
-		MSG_REDEEM << 3 | 2,
-		MSG_BYE << 3 | 2,
-		15 << 3,
-		14 << 3 | 2,
+		MSG_ENTRIES << 3 | 2, MSG_DIGEST << 3 | 2, MSG_SKETCH << 3 | 2, MSG_WANT << 3 | 2,
+		MSG_REDEEM << 3 | 2,  MSG_BYE << 3 | 2,    MSG_BEAT << 3 | 2,   15 << 3,
 	};
 
 	(void)state;
@@ -637,7 +674,7 @@ static void test_every_failing_allocation_is_told(void **state)
 /* The bytes of each kind, so that a change of the format is seen. */
 static void test_golden_bytes(void **state)
 {
-	struct summary_item item = { .member = key_of(2) };
+	uint64_t item = 0x0102030405060708;
 	struct bytes stmt = { .at = (const uint8_t *)"signed", .count = 6 };
 	struct msg m = { .kind = MSG_BYE };
 
@@ -652,19 +689,24 @@ static void test_golden_bytes(void **state)
 	m.u.digest.question = true;
 	m.u.digest.members = 300;
 	assert_hex(packed(&m), "12170a1011111111111111111111111111111111100118ac02");
-	m = (struct msg){ .kind = MSG_SUMMARY };
-	m.u.summary.from = key_of(1);
-	m.u.summary.to = key_of(3);
-	m.u.summary.items = &item;
-	m.u.summary.count = 1;
-	memset(item.fingerprint, 0x22, FINGERPRINT_BYTES);
-	assert_hex(packed(&m),
-	           "1a78"
-	           "0a200101010101010101010101010101010101010101010101010101010101010101"
-	           "12200303030303030303030303030303030303030303030303030303030303030303"
-	           "1a080000000000000000"
-	           "2a280202020202020202020202020202020202020202020202020202020202020202"
-	           "2222222222222222");
+	m = (struct msg){ .kind = MSG_SKETCH };
+	m.u.sketch.salt = 0x0102030405060708;
+	m.u.sketch.from = 16;
+	m.u.sketch.symbols = stmt;
+	assert_hex(packed(&m), "1a130908070605040302011010"
+	                       "1a067369676e6564");
+	m = (struct msg){ .kind = MSG_WANT };
+	m.u.items.salt = 2;
+	m.u.items.items = &item;
+	m.u.items.count = 1;
+	assert_hex(packed(&m), "2213090200000000000000"
+	                       "12080102030405060708");
+	m.kind = MSG_ANNOUNCE;
+	assert_hex(packed(&m), "420a0a080102030405060708");
+	m = (struct msg){ .kind = MSG_BEAT_ACK };
+	m.u.beat_ack.number = 3;
+	m.u.beat_ack.count = 4;
+	assert_hex(packed(&m), "720408031004");
 	m = (struct msg){ .kind = MSG_REDEEMED };
 	m.u.redeemed.request = 5;
 	m.u.redeemed.err = ERR_USED_UP;
@@ -676,14 +718,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_entries),
 		cmocka_unit_test(test_digest),
-		cmocka_unit_test(test_summary),
-		cmocka_unit_test(test_want),
+		cmocka_unit_test(test_ways_and_pages),
+		cmocka_unit_test(test_sketch),
+		cmocka_unit_test(test_items),
+		cmocka_unit_test(test_watchers),
+		cmocka_unit_test(test_beats),
 		cmocka_unit_test(test_redeem),
 		cmocka_unit_test(test_redeemed),
 		cmocka_unit_test(test_bye),
 		cmocka_unit_test(test_bounds_of_entries),
 		cmocka_unit_test(test_bounds_of_lists),
-		cmocka_unit_test(test_order_of_summaries),
 		cmocka_unit_test(test_bounds_of_redeem),
 		cmocka_unit_test(test_fields_of_wrong_length_are_refused),
 		cmocka_unit_test(test_too_many_entries_are_refused),

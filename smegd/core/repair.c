@@ -1,0 +1,654 @@
+/*
+ * Repair: making two replicas equal that are not, whatever the trees lost.
+ *
+ * Every sign of life carries a digest.  If it is not ours, we look again CHECK_AFTER_MS later, when
+ * news that are under way have come; if nothing has moved since and it still differs, the ladder
+ * begins, cheapest first:
+ *
+ *	1. what is new since the two were last equal, if that is little and nothing we were given: a
+ *	   neighbour that missed one record gets just that
+ *	2. a rateless sketch of all statements: 16 symbols, then more as they are asked for; who decodes
+ *	   it knows both halves of the difference, sends its own and asks for the other
+ *	3. pages of the whole state, where the sketch would be longer than them, and for who is new:
+ *	   the receiver sends back what a page lacks
+ *
+ * The answering side keeps nothing: symbols, pages and statements are made anew from the replica
+ * when they are asked for.  If it changed in between, the decoding fails and is begun again.
+ *
+ * What a hostile neighbour can cost: SERVED_MAX costly requests a second (each at most a pass over
+ * all statements or one page), one decoding of SYMBOLS_MAX symbols.
+ *
+ * Rejected: fingerprints of all entries (40 bytes a member for one difference), Merkle trees (three
+ * round trips, and a tree to keep).
+ */
+#include "crdt/sketch.h"
+#include "smegd/core/node_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK_AFTER_MS 30
+#define REPAIR_PAUSE_MS 500   /* between two repairs that we begin with one neighbour */
+#define CATCH_UP_MAX 4        /* statements that are sent without a sketch */
+#define SYMBOLS_FIRST 16u     /* in the first flight */
+#define SYMBOLS_STEP_MAX 512u /* in a later one */
+#define SYMBOLS_MAX 2048u     /* of one sketch; beyond: pages */
+#define SERVED_MAX 64         /* costly requests of one neighbour a second */
+#define FETCH_SHARE 4         /* pages when more than a quarter of the members is missing */
+#define FETCH_TIMEOUT_MS (10 * MS_PER_SECOND)
+
+struct decoding {
+	uint64_t salt;
+	struct sketch_key key;
+	uint64_t *items;
+	struct sketch_set ours; /* of those items */
+	struct sketch_decoder *decoder;
+};
+
+void repair_end(const struct mem *mem, struct session *s)
+{
+	struct decoding *d = s->mending.decoding;
+
+	s->mending.decoding = NULL;
+	if (!d)
+		return;
+	sketch_decoder_free(d->decoder);
+	mem_free(mem, d->items);
+	mem_free(mem, d);
+}
+
+/* --- the own items --------------------------------------------------------------------------- */
+
+static void key_of(uint64_t salt, struct sketch_key *ret_key)
+{
+	uint8_t text[8];
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)(salt >> (56 - 8 * i));
+	hash_labelled("smeg sketch 1", text, sizeof(text), ret_key->b, sizeof(ret_key->b));
+}
+
+struct gathering {
+	struct sketch_key key;
+	uint64_t *items; /* NULL: only count */
+	size_t count;
+};
+
+static uint64_t item_of(const struct sketch_key *key, const struct stmt *s)
+{
+	uint8_t digest[DIGEST_BYTES];
+
+	stmt_digest16(s, digest);
+	return sketch_item(key, digest);
+}
+
+static int gather(void *ctx, const struct stmt *s)
+{
+	struct gathering *g = ctx;
+
+	if (g->items)
+		g->items[g->count] = item_of(&g->key, s);
+	g->count++;
+	return 0;
+}
+
+/* Items of all our statements, allocated; NULL: st->err is set. */
+static uint64_t *own_items(struct step *st, const struct mesh *m, uint64_t salt, size_t *ret_count)
+{
+	struct gathering g = { .count = 0 };
+	int err = set_visit_all(m->set, gather, &g);
+	uint64_t *items = err ? NULL : mem_alloc(st->n->mem, (g.count + 1) * sizeof(*items));
+
+	if (!items) {
+		step_fail(st, -ENOMEM);
+		return NULL;
+	}
+	g.items = items;
+	g.count = 0;
+	key_of(salt, &g.key);
+	if (set_visit_all(m->set, gather, &g))
+		step_fail(st, -ENOMEM);
+	*ret_count = g.count;
+	return items;
+}
+
+/* --- giving what was named --------------------------------------------------------------------- */
+
+static int compare_items(const void *a, const void *b)
+{
+	const uint64_t *x = a;
+	const uint64_t *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+struct giving {
+	struct sketch_key key;
+	uint64_t *wanted; /* ascending */
+	size_t count;
+	struct teller *teller;
+};
+
+static int give_if_wanted(void *ctx, const struct stmt *s)
+{
+	struct giving *g = ctx;
+	uint64_t item = item_of(&g->key, s);
+
+	if (bsearch(&item, g->wanted, g->count, sizeof(item), compare_items))
+		teller_add(g->teller, s->raw);
+	return 0;
+}
+
+static void give(struct step *st, struct session *s, uint64_t salt, const struct msg *items)
+{
+	size_t count = items->u.items.count;
+	struct giving g = {
+		.wanted = step_alloc(st, count * sizeof(*g.wanted)),
+		.count = count,
+		.teller = teller_new(st, s, LANE_BULK, WAY_NONE),
+	};
+
+	if (!g.wanted || !g.teller || !count)
+		return;
+	memcpy(g.wanted, items->u.items.items, count * sizeof(*g.wanted));
+	qsort(g.wanted, count, sizeof(*g.wanted), compare_items);
+	key_of(salt, &g.key);
+	if (set_visit_all(s->mesh->set, give_if_wanted, &g))
+		step_fail(st, -ENOMEM);
+	teller_flush(g.teller);
+}
+
+/* May this neighbour make us work once more in this second? */
+static bool may_serve(struct step *st, struct session *s)
+{
+	struct mending *r = &s->mending;
+
+	if (st->now.mono_ms - r->served_ms >= MS_PER_SECOND) {
+		r->served_ms = st->now.mono_ms;
+		r->served = 0;
+	}
+	return r->served++ < SERVED_MAX;
+}
+
+/* --- 1: what it has not seen -------------------------------------------------------------------- */
+
+/* True if something was sent. */
+static bool catch_up(struct step *st, struct session *s)
+{
+	const struct mesh *m = s->mesh;
+	struct mending *r = &s->mending;
+	struct teller *t = NULL;
+	uint64_t from = MAX_OF(r->known, 1);
+
+	if (!m->log.list || from >= m->log.next || m->log.next - from > CATCH_UP_MAX)
+		return false;
+	for (uint64_t n = from; n < m->log.next; n++) {
+		const struct news *item = newslog_at(m, n);
+		bool is_its = !item || item->first_from == s->id || item->from[0] == s->id ||
+		              item->from[1] == s->id;
+
+		if (is_its)
+			continue;
+		if (!t)
+			t = teller_new(st, s, LANE_CONTROL, WAY_NONE);
+		if (!t)
+			return false;
+		teller_add(t, item->stmt->raw);
+	}
+	r->known = m->log.next;
+	if (t)
+		teller_flush(t);
+	return t != NULL;
+}
+
+/* --- 2: sketches --------------------------------------------------------------------------------- */
+
+struct flight {
+	uint64_t salt;
+	uint32_t from;
+	uint32_t count;
+};
+
+static void send_symbols(struct step *st, struct session *s, const struct flight *f)
+{
+	struct msg msg = { .kind = MSG_SKETCH, .u.sketch = { .salt = f->salt, .from = f->from } };
+	struct sketch_part part = { .from = f->from, .count = f->count };
+	struct sketch_set set = { .count = 0 };
+	struct sketch_key key;
+	uint64_t *items = own_items(st, s->mesh, f->salt, &set.count);
+	uint8_t *bytes = step_alloc(st, SKETCH_BYTES_MAX(f->count));
+	struct writer w;
+
+	part.symbols = step_alloc(st, f->count * sizeof(*part.symbols));
+	if (items && bytes && part.symbols) {
+		key_of(f->salt, &key);
+		set.items = items;
+		sketch_make(&key, &set, &part);
+		writer_init(&w, bytes, SKETCH_BYTES_MAX(f->count));
+		sketch_write(&part, &w);
+		msg.u.sketch.symbols = (struct bytes){ bytes, w.count };
+		step_send(st, s, LANE_CONTROL, &msg);
+	}
+	mem_free(st->n->mem, items);
+}
+
+static void begin_sketch(struct step *st, struct session *s)
+{
+	struct flight f = { 0, 0, SYMBOLS_FIRST };
+
+	do
+		f.salt = rng_u64(&st->n->rng);
+	while (!f.salt);
+	s->mending.salt = f.salt;
+	send_symbols(st, s, &f);
+}
+
+static struct decoding *begin_decoding(struct step *st, struct session *s, uint64_t salt)
+{
+	struct decoding *d = mem_zalloc(st->n->mem, sizeof(*d));
+
+	repair_end(st->n->mem, s);
+	if (!d) {
+		step_fail(st, -ENOMEM);
+		return NULL;
+	}
+	s->mending.decoding = d;
+	d->salt = salt;
+	d->items = own_items(st, s->mesh, salt, &d->ours.count);
+	d->ours.items = d->items;
+	key_of(salt, &d->key);
+	if (!d->items ||
+	    sketch_decoder_new(st->n->mem, &d->key, &d->ours, SYMBOLS_MAX, &d->decoder)) {
+		step_fail(st, -ENOMEM);
+		return NULL;
+	}
+	return d;
+}
+
+static uint64_t *copy_theirs(struct step *st, const struct sketch_difference *diff)
+{
+	uint64_t *copy = step_alloc(st, diff->theirs_count * sizeof(*copy));
+
+	if (copy && diff->theirs_count)
+		memcpy(copy, diff->theirs, diff->theirs_count * sizeof(*copy));
+	return copy;
+}
+
+static uint64_t *copy_ours(struct step *st,
+                           const struct decoding *d,
+                           const struct sketch_difference *diff)
+{
+	uint64_t *copy = step_alloc(st, diff->ours_count * sizeof(*copy));
+
+	for (size_t i = 0; copy && i < diff->ours_count; i++)
+		copy[i] = d->items[diff->ours[i]];
+	return copy;
+}
+
+static void decoded(struct step *st, struct session *s, struct decoding *d)
+{
+	struct sketch_difference diff = sketch_difference(d->decoder);
+	struct msg want = { .kind = MSG_WANT, .u.items = { .salt = d->salt } };
+	struct msg ours = { .kind = MSG_WANT };
+
+	want.u.items.items = copy_theirs(st, &diff);
+	want.u.items.count = diff.theirs_count;
+	ours.u.items.items = copy_ours(st, d, &diff);
+	ours.u.items.count = diff.ours_count;
+	if (st->err)
+		return;
+	if (want.u.items.count > MSG_ITEMS_MAX)
+		repair_fetch(st, s);
+	else if (want.u.items.count)
+		step_send(st, s, LANE_CONTROL, &want);
+	if (ours.u.items.count)
+		give(st, s, d->salt, &ours);
+	s->mending.known = s->mesh->log.next;
+	repair_end(st->n->mem, s);
+}
+
+static void ask_more(struct step *st, struct session *s, const struct decoding *d)
+{
+	struct msg more = { .kind = MSG_CONTINUE };
+
+	more.u.more.salt = d->salt;
+	more.u.more.from = sketch_received(d->decoder);
+	more.u.more.count = MIN_OF(more.u.more.from, SYMBOLS_STEP_MAX);
+	step_send(st, s, LANE_CONTROL, &more);
+}
+
+static enum sketch_state decode(struct step *st, struct decoding *d, struct bytes symbols)
+{
+	enum sketch_state state = SKETCH_FAILED;
+	size_t cap = LIMIT_SKETCH_SYMBOLS;
+	struct sketch_symbol *room =
+		arena_alloc(&st->n->scratch, cap * sizeof(*room));
+	struct sketch_part part;
+
+	if (!room) {
+		step_fail(st, -ENOMEM);
+		return SKETCH_FAILED;
+	}
+	if (sketch_read(symbols, room, cap, &part))
+		return SKETCH_FAILED;
+	if (sketch_decode(d->decoder, &part, &state))
+		step_fail(st, -ENOMEM);
+	return state;
+}
+
+static void on_sketch(struct step *st, struct session *s, const struct msg *msg)
+{
+	struct decoding *d = s->mending.decoding;
+	enum sketch_state state;
+
+	if (msg->u.sketch.from == 0)
+		d = may_serve(st, s) ? begin_decoding(st, s, msg->u.sketch.salt) : NULL;
+	if (!d || st->err || d->salt != msg->u.sketch.salt)
+		return;
+	state = decode(st, d, msg->u.sketch.symbols);
+	if (st->err)
+		return;
+	if (state == SKETCH_DONE) {
+		decoded(st, s, d);
+	} else if (state == SKETCH_MORE && sketch_received(d->decoder) < SYMBOLS_MAX) {
+		ask_more(st, s, d);
+	} else {
+		repair_end(st->n->mem, s);
+		repair_fetch(st, s);
+	}
+}
+
+static void on_more(struct step *st, struct session *s, const struct msg *msg)
+{
+	struct flight f = { msg->u.more.salt, msg->u.more.from, msg->u.more.count };
+
+	/* Only of the sketch that we sent last. */
+	if (!f.salt || f.salt != s->mending.salt || f.count > SYMBOLS_STEP_MAX || !f.count ||
+	    f.from > SYMBOLS_MAX || !may_serve(st, s))
+		return;
+	send_symbols(st, s, &f);
+}
+
+/* --- 3: pages ------------------------------------------------------------------------------------ */
+
+static void ask_page(struct step *st, struct session *s, const struct key *from)
+{
+	struct msg msg = { .kind = MSG_FETCH };
+
+	msg.u.fetch.from = *from;
+	s->mesh->fetching = s->id;
+	s->mesh->fetching_ms = st->now.mono_ms;
+	step_send(st, s, LANE_CONTROL, &msg);
+}
+
+/* From one at a time: what two would bring is the same. */
+void repair_fetch(struct step *st, struct session *s)
+{
+	const struct mesh *m = s->mesh;
+	const struct key zero = { { 0 } };
+
+	if (!m->fetching || st->now.mono_ms - m->fetching_ms >= FETCH_TIMEOUT_MS)
+		ask_page(st, s, &zero);
+}
+
+/* The key just below; `k` is not zero. */
+static struct key key_below(const struct key *k)
+{
+	struct key below = *k;
+
+	for (size_t i = sizeof(below.b); i-- > 0 && below.b[i]-- == 0;)
+		;
+	return below;
+}
+
+/* The key just above; zero after the last one. */
+static struct key key_above(const struct key *k)
+{
+	struct key above = *k;
+
+	for (size_t i = sizeof(above.b); i-- > 0 && ++above.b[i] == 0;)
+		;
+	return above;
+}
+
+struct page {
+	struct bytes list[MSG_ENTRIES_MAX];
+	size_t count;
+	size_t bytes;
+	bool is_full;
+};
+
+static int add_to_page(void *ctx, const struct stmt *s)
+{
+	struct page *p = ctx;
+
+	if (p->count == MSG_ENTRIES_MAX || p->bytes + s->raw.count > MSG_ENTRIES_BYTES_MAX) {
+		p->is_full = true;
+		return 1;
+	}
+	p->list[p->count++] = s->raw;
+	p->bytes += s->raw.count;
+	return 0;
+}
+
+/* All statements of one member, or none; what can't fit into an empty page goes as far as it does. */
+static bool add_member(struct page *p, const struct set *set, const struct key *member)
+{
+	size_t count = p->count;
+	size_t bytes = p->bytes;
+
+	(void)!set_visit_member(set, member, add_to_page, p);
+	if (!p->is_full || !count)
+		return true;
+	p->count = count;
+	p->bytes = bytes;
+	return false;
+}
+
+static void on_fetch(struct step *st, struct session *s, const struct msg *msg)
+{
+	const struct set *set = s->mesh->set;
+	const struct key *from = &msg->u.fetch.from;
+	struct page *p = arena_alloc(&st->n->scratch, sizeof(*p));
+	struct msg page = { .kind = MSG_ENTRIES };
+	const struct entry *e;
+	size_t i = set_rank(set, from);
+
+	if (!p) {
+		step_fail(st, -ENOMEM);
+		return;
+	}
+	if (!may_serve(st, s))
+		return;
+	p->count = p->bytes = 0;
+	p->is_full = false;
+	if (key_is_zero(from))
+		(void)!set_visit_member(set, NULL, add_to_page, p);
+	while ((e = set_at(set, i)) && !p->is_full && add_member(p, set, &e->member))
+		i++;
+	page.u.entries.is_page = true;
+	page.u.entries.from = *from;
+	if (e)
+		page.u.entries.to = key_below(&e->member);
+	else
+		memset(&page.u.entries.to, 0xff, sizeof(page.u.entries.to));
+	page.u.entries.stmts = p->list;
+	page.u.entries.count = p->count;
+	step_send(st, s, LANE_BULK, &page);
+}
+
+/* What we hold of a page's range and the page does not. */
+struct lacking {
+	struct bytes *page; /* sorted */
+	size_t count;
+	struct teller *teller;
+};
+
+static int compare_raw(const void *a, const void *b)
+{
+	const struct bytes *x = a;
+	const struct bytes *y = b;
+
+	if (x->count != y->count)
+		return x->count < y->count ? -1 : 1;
+	return memcmp(x->at, y->at, x->count);
+}
+
+static int give_if_lacking(void *ctx, const struct stmt *s)
+{
+	struct lacking *l = ctx;
+
+	if (!bsearch(&s->raw, l->page, l->count, sizeof(*l->page), compare_raw))
+		teller_add(l->teller, s->raw);
+	return 0;
+}
+
+static void give_lacking(struct step *st, struct session *s, const struct msg *msg)
+{
+	const struct set *set = s->mesh->set;
+	size_t count = msg->u.entries.count;
+	struct lacking l = {
+		.page = step_alloc(st, (count + 1) * sizeof(*l.page)),
+		.count = count,
+		.teller = teller_new(st, s, LANE_BULK, WAY_NONE),
+	};
+	const struct entry *e;
+	int err = 0;
+
+	if (!l.page || !l.teller)
+		return;
+	memcpy(l.page, msg->u.entries.stmts, count * sizeof(*l.page));
+	qsort(l.page, count, sizeof(*l.page), compare_raw);
+	if (key_is_zero(&msg->u.entries.from))
+		err = set_visit_member(set, NULL, give_if_lacking, &l);
+	for (size_t i = set_rank(set, &msg->u.entries.from);
+	     !err && (e = set_at(set, i)) && key_compare(&e->member, &msg->u.entries.to) <= 0; i++)
+		err = set_visit_member(set, &e->member, give_if_lacking, &l);
+	if (err)
+		step_fail(st, err);
+	teller_flush(l.teller);
+}
+
+void repair_entries(struct step *st, struct session *s, const struct msg *msg)
+{
+	struct key next = key_above(&msg->u.entries.to);
+
+	if (s->mesh->fetching != s->id)
+		return;
+	if (!s->mesh->joining)
+		give_lacking(st, s, msg);
+	if (!key_is_zero(&next)) {
+		ask_page(st, s, &next);
+		return;
+	}
+	s->mesh->fetching = 0;
+	s->mending.known = s->mesh->log.next;
+	gossip_ask(st, s);
+}
+
+/* --- digests ------------------------------------------------------------------------------------- */
+
+/* So far apart that pages are cheaper than a sketch. */
+static bool is_far(const struct session *s)
+{
+	uint64_t ours = set_count(s->mesh->set);
+	uint64_t theirs = s->mending.members;
+	uint64_t gap = theirs > ours ? theirs - ours : ours - theirs;
+
+	return s->mending.members && gap > 16 && gap > MAX_OF(ours, theirs) / FETCH_SHARE;
+}
+
+static void begin(struct step *st, struct session *s)
+{
+	struct mending *r = &s->mending;
+
+	if (r->begun_ms && st->now.mono_ms - r->begun_ms < REPAIR_PAUSE_MS)
+		return;
+	r->begun_ms = st->now.mono_ms;
+	step_trace(st, TRACE_REPAIR, s->mesh, s->peer ? &s->peer->key : NULL, 0);
+	if (catch_up(st, s))
+		return;
+	/* Who has much less fetches; the other side waits for that. */
+	if (!is_far(s))
+		begin_sketch(st, s);
+	else if (s->mending.members > set_count(s->mesh->set))
+		repair_fetch(st, s);
+}
+
+void repair_tick(struct step *st, struct session *s)
+{
+	struct mending *r = &s->mending;
+	uint8_t mine[DIGEST_BYTES];
+
+	if (!r->check_ms || st->now.mono_ms < r->check_ms)
+		return;
+	r->check_ms = 0;
+	set_digest(s->mesh->set, mine);
+	if (memcmp(mine, r->theirs, sizeof(mine)) == 0)
+		return;
+	/* Both have moved on, perhaps: what was compared is no longer there. */
+	if (memcmp(mine, r->ours, sizeof(mine)) != 0)
+		gossip_ask(st, s);
+	else
+		begin(st, s);
+}
+
+static void answer(struct step *st, struct session *s)
+{
+	struct msg msg = { .kind = MSG_DIGEST };
+
+	set_digest(s->mesh->set, msg.u.digest.digest);
+	msg.u.digest.members = set_count(s->mesh->set);
+	step_send(st, s, LANE_CONTROL, &msg);
+}
+
+static void compare(struct step *st, struct session *s, const struct msg *msg)
+{
+	struct mending *r = &s->mending;
+	struct mesh *m = s->mesh;
+
+	set_digest(m->set, r->ours);
+	memcpy(r->theirs, msg->u.digest.digest, sizeof(r->theirs));
+	if (msg->u.digest.members)
+		r->members = msg->u.digest.members;
+	s->is_equal = memcmp(r->ours, r->theirs, sizeof(r->ours)) == 0;
+	if (s->is_equal) {
+		m->counter_known = true;
+		r->known = m->log.next;
+		r->check_ms = 0;
+	} else if (m->joining && m->joining->step == JOIN_FETCHING) {
+		repair_fetch(st, s);
+	} else if (!r->check_ms) {
+		r->check_ms = st->now.mono_ms + CHECK_AFTER_MS;
+		m->maintain_ms = MIN_OF(m->maintain_ms, r->check_ms);
+	}
+}
+
+void repair_digest(struct step *st, struct session *s, const struct msg *msg)
+{
+	if (msg->u.digest.question) {
+		answer(st, s);
+	} else if (s->is_asking) {
+		s->is_asking = false;
+		if (s->peer)
+			s->peer->rtt_ms = st->now.mono_ms - s->asked_ms;
+	}
+	compare(st, s, msg);
+	if (s->is_equal && s->mesh->state == MESH_LEAVING)
+		mesh_leave(st, s->mesh); /* somebody knows now */
+	else
+		join_digest(st, s);
+}
+
+void repair_message(struct step *st, struct session *s, const struct msg *msg)
+{
+	if (msg->kind == MSG_SKETCH)
+		on_sketch(st, s, msg);
+	else if (msg->kind == MSG_CONTINUE)
+		on_more(st, s, msg);
+	else if (msg->kind == MSG_FETCH)
+		on_fetch(st, s, msg);
+	else if (msg->kind == MSG_WANT && may_serve(st, s))
+		give(st, s, msg->u.items.salt, msg);
+}

@@ -1,0 +1,428 @@
+/*
+ * Whom we keep connected: the prefix trees.
+ *
+ * A member's position in a tree is a keyed hash of its key, read as digits of 4 bits.  For each
+ * number of digits that somebody shares with us, and each next digit, there is a slot, and we seek
+ * a session with one peer in it: the nearest by XOR of positions, so that two who are each other's
+ * nearest need one session between them.  Some 39 slots a tree are not empty at 3000 members.
+ * News that come from a neighbour go on to the fingers in the slots below what it shares with us:
+ * so each prefix is covered by exactly one of its members, whoever the news begin with, without any
+ * message to build it.  Two trees, by two hashes, have different inner members: what a dead one
+ * loses in one tree comes by the other.
+ *
+ * `want` is who should be connected, `use` who is: when the wanted one is not, any connected peer of
+ * the slot serves.  Slots are settled lazily: a newcomer is compared with the one wanted at once,
+ * but when the wanted one goes, one pass over all members looks for the next ones of all such
+ * slots, at the pace of the neighbour walk.
+ *
+ * A member that cannot be dialled (a client, a peer without a place) is a leaf: in nobody's slots.
+ * It dials two peers, the first in rendezvous order, which hand it everything.
+ *
+ * Rejected: key intervals on the wire (a forged bound silences a part of the mesh), trees built
+ * by messages (they must be mended by messages), a table of all positions (16 bytes a member).
+ */
+#include "smegd/core/node_priv.h"
+
+#include <sodium.h>
+#include <string.h>
+
+_Static_assert(crypto_shorthash_KEYBYTES == 16, "as long as the labels");
+
+static const char *const labels[TREES] = { "smegmesh tree 01", "smegmesh tree 02" };
+
+static uint64_t hash_of(const char *label, const struct key *k)
+{
+	uint8_t hash[crypto_shorthash_BYTES];
+	uint64_t out = 0;
+
+	crypto_shorthash(hash, k->b, sizeof(k->b), (const uint8_t *)label);
+	for (size_t i = 0; i < sizeof(hash); i++)
+		out = out << 8 | hash[i];
+	return out;
+}
+
+static uint8_t level_of(uint64_t a, uint64_t b)
+{
+	uint8_t level = 0;
+
+	while (level < TREE_LEVELS && (a >> (60 - 4 * level) & 15) == (b >> (60 - 4 * level) & 15))
+		level++;
+	return level;
+}
+
+static void find_spot(const struct mesh *m, const struct key *k, struct spot *ret_spot)
+{
+	for (size_t t = 0; t < TREES; t++) {
+		uint64_t position = hash_of(labels[t], k);
+		uint8_t level = level_of(position, m->trees[t].position);
+
+		ret_spot->position[t] = position;
+		ret_spot->level[t] = level;
+		ret_spot->digit[t] =
+			level < TREE_LEVELS ? (uint8_t)(position >> (60 - 4 * level) & 15) : 0;
+	}
+}
+
+void tree_peer(const struct mesh *m, struct peer *p)
+{
+	find_spot(m, &p->key, &p->spot);
+}
+
+/* NULL: too close to be told apart. */
+static struct slot *slot_of(struct mesh *m, size_t t, const struct spot *at)
+{
+	if (at->level[t] == TREE_LEVELS)
+		return NULL;
+	return &m->trees[t].slots[at->level[t]][at->digit[t]];
+}
+
+/* --- who may stand in a slot ------------------------------------------------------------------ */
+
+static bool has_place(const struct entry *e)
+{
+	struct record r;
+
+	record_read(e->record, &r);
+	for (size_t i = 0; i < r.places_count; i++)
+		if (r.places[i].gossip_port)
+			return true;
+	return false;
+}
+
+static bool is_peer(const struct mesh *m, const struct entry *e)
+{
+	return e->standing == STANDING_IN && record_role(e->record) == ROLE_PEER &&
+	       !key_equal(&e->member, &m->self.box_public);
+}
+
+bool tree_am_leaf(const struct mesh *m)
+{
+	struct place places[LIMIT_ENDPOINTS];
+
+	return m->role == ROLE_CLIENT || own_places(m, places, ARRAY_LEN(places)) == 0;
+}
+
+/* Not known to be out of reach; one that is counts again once there is a session. */
+static bool may_serve(const struct mesh *m, const struct entry *e)
+{
+	const struct peer *p = mesh_peer(m, &e->member);
+
+	return !p || p->session || !p->is_unreachable;
+}
+
+/* --- settling --------------------------------------------------------------------------------- */
+
+/* How far from us: XOR in a tree, the way round the ring for `next`. */
+static uint64_t distance(const struct mesh *m, size_t t, const struct slot *s, uint64_t position)
+{
+	uint64_t ours = m->trees[t].position;
+
+	return s == &m->next ? position - ours : position ^ ours;
+}
+
+static bool is_nearer(const struct mesh *m, size_t t, const struct slot *s, const struct spot *at)
+{
+	return !s->want || distance(m, t, s, at->position[t]) <
+	                           distance(m, t, s, s->want->spot.position[t]);
+}
+
+/* The slots of a spot: one a tree, and `next`. */
+#define SPOT_SLOTS (TREES + 1)
+
+static struct slot *slot_at(struct mesh *m, const struct spot *at, size_t i, size_t *ret_tree)
+{
+	*ret_tree = i < TREES ? i : 0;
+	return i < TREES ? slot_of(m, i, at) : &m->next;
+}
+
+/* Offer a member to its slots; all: also to those that are settled. */
+static void offer(struct step *st, struct mesh *m, const struct entry *e, bool all)
+{
+	struct spot at;
+	bool is_checked = false;
+
+	find_spot(m, &e->member, &at);
+	for (size_t i = 0; i < SPOT_SLOTS; i++) {
+		size_t t;
+		struct slot *s = slot_at(m, &at, i, &t);
+		struct peer *p;
+
+		if (!s || !(all || s->is_stale) || !is_nearer(m, t, s, &at))
+			continue;
+		if (!is_checked && (!may_serve(m, e) || !has_place(e)))
+			return;
+		is_checked = true;
+		p = mesh_peer_make(st, m, &e->member);
+		if (!p)
+			return;
+		s->want = p;
+	}
+}
+
+static bool is_any_stale(const struct mesh *m)
+{
+	bool any = m->next.is_stale;
+
+	for (size_t t = 0; t < TREES; t++)
+		for (size_t l = 0; l < TREE_LEVELS; l++)
+			for (size_t d = 0; d < TREE_DIGITS; d++)
+				any |= m->trees[t].slots[l][d].is_stale;
+	return any;
+}
+
+typedef void slot_visit(struct step *st, struct mesh *m, struct slot *s);
+
+static void each_slot(struct step *st, struct mesh *m, slot_visit *visit)
+{
+	for (size_t t = 0; t < TREES; t++)
+		for (size_t l = 0; l < TREE_LEVELS; l++)
+			for (size_t d = 0; d < TREE_DIGITS; d++)
+				visit(st, m, &m->trees[t].slots[l][d]);
+	visit(st, m, &m->next);
+}
+
+static void empty_stale(struct step *st, struct mesh *m, struct slot *s)
+{
+	(void)st;
+	(void)m;
+	if (s->is_stale)
+		s->want = NULL;
+}
+
+static void mark_settled(struct step *st, struct mesh *m, struct slot *s)
+{
+	(void)st;
+	(void)m;
+	s->is_stale = false;
+	if (s->want && s->want->session)
+		s->use = s->want;
+}
+
+static void settle(struct step *st, struct mesh *m)
+{
+	const struct entry *e;
+
+	each_slot(st, m, empty_stale);
+	for (size_t i = 0; !st->err && (e = set_at(m->set, i)); i++)
+		if (is_peer(m, e))
+			offer(st, m, e, false);
+	each_slot(st, m, mark_settled);
+}
+
+static void make_stale(struct step *st, struct mesh *m, struct slot *s)
+{
+	(void)st;
+	(void)m;
+	s->is_stale = true;
+}
+
+void tree_start(struct step *st, struct mesh *m)
+{
+	struct map_node *pos;
+
+	for (size_t t = 0; t < TREES; t++)
+		m->trees[t].position = hash_of(labels[t], &m->self.box_public);
+	map_for_each(pos, &m->peers)
+		tree_peer(m, container_of(pos, struct peer, node));
+	each_slot(st, m, make_stale);
+	m->lacking = 1; /* until the first look */
+}
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
+static void let_go(struct mesh *m, struct peer *p, bool also_use)
+{
+	for (size_t i = 0; i < SPOT_SLOTS; i++) {
+		size_t t;
+		struct slot *s = slot_at(m, &p->spot, i, &t);
+
+		if (!s)
+			continue;
+		s->is_stale |= s->want == p;
+		if (also_use && s->use == p)
+			s->use = NULL;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(m->uplinks); i++)
+		if (m->uplinks[i] == p)
+			m->uplinks[i] = NULL;
+	m->maintain_ms = MIN_OF(m->maintain_ms, m->owner->last_mono_ms + 1);
+}
+
+bool tree_holds(struct mesh *m, const struct peer *p)
+{
+	for (size_t i = 0; i < SPOT_SLOTS; i++) {
+		size_t t;
+		const struct slot *s = slot_at(m, &p->spot, i, &t);
+
+		if (s && (s->want == p || s->use == p))
+			return true;
+	}
+	return m->uplinks[0] == p || m->uplinks[1] == p;
+}
+
+void tree_member(struct step *st, struct mesh *m, const struct entry *e)
+{
+	struct peer *p = mesh_peer(m, &e->member);
+	bool is_finger = is_peer(m, e) && has_place(e);
+
+	if (p)
+		p->is_leaf = e->standing == STANDING_IN && !is_finger;
+	if (is_finger)
+		offer(st, m, e, true);
+	else if (p)
+		let_go(m, p, true);
+	if (is_finger && p && p->session)
+		tree_session_up(st, p->session);
+}
+
+void tree_session_up(struct step *st, struct session *s)
+{
+	struct mesh *m = s->mesh;
+	const struct entry *e = set_find(m->set, &s->peer->key);
+
+	(void)st;
+	s->peer->is_leaf = e && e->standing == STANDING_IN && !(is_peer(m, e) && has_place(e));
+	/* Not in the group as far as we know: it may be new, and knows more than we. */
+	if (s->peer->is_leaf || (e && e->standing == STANDING_EXPELLED))
+		return;
+	for (size_t i = 0; i < SPOT_SLOTS; i++) {
+		size_t t;
+		struct slot *slot = slot_at(m, &s->peer->spot, i, &t);
+
+		if (slot && (slot->want == s->peer || (!slot->use && slot != &m->next)))
+			slot->use = s->peer;
+	}
+}
+
+/* Another connected peer of the slot. */
+static struct peer *substitute(const struct node *n, size_t t, const struct peer *gone)
+{
+	struct map_node *pos;
+
+	map_for_each(pos, &n->sessions) {
+		const struct session *s = container_of(pos, struct session, node);
+		struct peer *p = s->peer;
+
+		if (p && p != gone && p->mesh == gone->mesh && p->session == s && !p->is_leaf &&
+		    !s->is_closing && p->spot.level[t] == gone->spot.level[t] &&
+		    p->spot.digit[t] == gone->spot.digit[t])
+			return p;
+	}
+	return NULL;
+}
+
+void tree_session_down(struct step *st, struct peer *p)
+{
+	struct mesh *m = p->mesh;
+
+	for (size_t i = 0; i < SPOT_SLOTS; i++) {
+		size_t t;
+		struct slot *s = slot_at(m, &p->spot, i, &t);
+
+		if (!s || s->use != p)
+			continue;
+		s->use = s == &m->next ? NULL : substitute(st->n, t, p);
+	}
+}
+
+void tree_unreachable(struct step *st, struct peer *p)
+{
+	(void)st;
+	let_go(p->mesh, p, !p->session);
+}
+
+/* --- whom we want ----------------------------------------------------------------------------- */
+
+static void want(struct mesh *m, struct peer *p)
+{
+	if (!p || p->is_wanted)
+		return;
+	p->is_wanted = true;
+	m->lacking += !p->session;
+}
+
+static void want_slot(struct step *st, struct mesh *m, struct slot *s)
+{
+	(void)st;
+	want(m, s->want);
+}
+
+/* The two peers that come first by a hash with our own key, of those that can be reached. */
+static void choose_uplinks(struct step *st, struct mesh *m)
+{
+	const struct entry *e;
+	uint64_t best[2] = { 0, 0 };
+	struct peer *found[2] = { NULL, NULL };
+
+	for (size_t i = 0; (e = set_at(m->set, i)); i++) {
+		struct key pair = e->member;
+		uint64_t weight;
+
+		if (!is_peer(m, e) || !may_serve(m, e))
+			continue;
+		for (size_t k = 0; k < sizeof(pair.b); k++)
+			pair.b[k] ^= m->self.box_public.b[k];
+		weight = hash_of(labels[0], &pair);
+		if (weight < best[1] || !has_place(e))
+			continue;
+		best[1] = weight;
+		found[1] = mesh_peer_make(st, m, &e->member);
+		if (best[1] > best[0]) {
+			struct peer *p = found[0];
+
+			best[1] = best[0];
+			best[0] = weight;
+			found[0] = found[1];
+			found[1] = p;
+		}
+	}
+	memcpy(m->uplinks, found, sizeof(found));
+}
+
+/* A client keeps an eye on its carrier. */
+static void want_uplinks(struct step *st, struct mesh *m)
+{
+	const struct entry *carrier = m->role == ROLE_CLIENT ? own_carrier(m) : NULL;
+
+	if (!m->uplinks[0] || !m->uplinks[1] || m->next.is_stale)
+		choose_uplinks(st, m);
+	m->next.is_stale = false;
+	want(m, m->uplinks[0]);
+	want(m, m->uplinks[1]);
+	if (carrier)
+		want(m, mesh_peer(m, &carrier->member));
+}
+
+void tree_choose(struct step *st, struct mesh *m)
+{
+	struct map_node *pos;
+	bool is_leaf = tree_am_leaf(m);
+
+	if (!is_leaf && is_any_stale(m))
+		settle(st, m);
+	m->lacking = 0;
+	map_for_each(pos, &m->peers) {
+		struct peer *p = container_of(pos, struct peer, node);
+
+		p->is_wanted = p->lacks_address || watch_wants(m, p);
+	}
+	if (is_leaf)
+		want_uplinks(st, m);
+	else
+		each_slot(st, m, want_slot);
+}
+
+/* --- where news go ---------------------------------------------------------------------------- */
+
+bool tree_leads_to(const struct mesh *m, size_t t, unsigned level, const struct peer *p)
+{
+	unsigned at = p->spot.level[t];
+
+	return at < TREE_LEVELS && at >= level &&
+	       m->trees[t].slots[at][p->spot.digit[t]].use == p;
+}
+
+unsigned tree_level_below(size_t t, const struct session *from)
+{
+	return from->peer ? from->peer->spot.level[t] + 1u : 0;
+}
