@@ -63,7 +63,6 @@ struct peer {
 	bool is_suspect;       /* a watcher's: missed, and being asked; see watch.c */
 	int64_t changed_ms;    /* mono: when is_unreachable last changed; 0: never */
 	struct hostport known; /* where a bootstrap said it is; port 0: unknown */
-	bool is_suspect; /* missed by us, its watcher, and being asked; set by watch.c */
 	/* WireGuard's side, as last read: */
 	bool has_tunnel;
 	bool has_endpoint;
