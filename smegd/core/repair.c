@@ -7,8 +7,8 @@
  *
  *	1. what is new since the two were last equal, if that is little and nothing we were given: a
  *	   neighbour that missed one record gets just that
- *	2. a rateless sketch of all statements: 16 symbols, then more as they are asked for; who decodes
- *	   it knows both halves of the difference, sends its own and asks for the other
+ *	2. a rateless sketch of all statements: 16 symbols, then more as they are asked for; who
+ *decodes it knows both halves of the difference, sends its own and asks for the other
  *	3. pages of the whole state, where the sketch would be longer than them, and for who is new:
  *	   the receiver sends back what a page lacks
  *
@@ -113,7 +113,8 @@ static uint64_t *own_items(struct step *st, const struct mesh *m, uint64_t salt,
 	return items;
 }
 
-/* --- giving what was named --------------------------------------------------------------------- */
+/* --- giving what was named ---------------------------------------------------------------------
+ */
 
 static int compare_items(const void *a, const void *b)
 {
@@ -171,7 +172,8 @@ static bool may_serve(struct step *st, struct session *s)
 	return r->served++ < SERVED_MAX;
 }
 
-/* --- 1: what it has not seen -------------------------------------------------------------------- */
+/* --- 1: what it has not seen --------------------------------------------------------------------
+ */
 
 /* True if something was sent. */
 static bool catch_up(struct step *st, struct session *s)
@@ -202,7 +204,8 @@ static bool catch_up(struct step *st, struct session *s)
 	return t != NULL;
 }
 
-/* --- 2: sketches --------------------------------------------------------------------------------- */
+/* --- 2: sketches ---------------------------------------------------------------------------------
+ */
 
 struct flight {
 	uint64_t salt;
@@ -322,8 +325,7 @@ static enum sketch_state decode(struct step *st, struct decoding *d, struct byte
 {
 	enum sketch_state state = SKETCH_FAILED;
 	size_t cap = LIMIT_SKETCH_SYMBOLS;
-	struct sketch_symbol *room =
-		arena_alloc(&st->n->scratch, cap * sizeof(*room));
+	struct sketch_symbol *room = arena_alloc(&st->n->scratch, cap * sizeof(*room));
 	struct sketch_part part;
 
 	if (!room) {
@@ -370,7 +372,8 @@ static void on_more(struct step *st, struct session *s, const struct msg *msg)
 	send_symbols(st, s, &f);
 }
 
-/* --- 3: pages ------------------------------------------------------------------------------------ */
+/* --- 3: pages ------------------------------------------------------------------------------------
+ */
 
 static void ask_page(struct step *st, struct session *s, const struct key *from)
 {
@@ -432,7 +435,8 @@ static int add_to_page(void *ctx, const struct stmt *s)
 	return 0;
 }
 
-/* All statements of one member, or none; what can't fit into an empty page goes as far as it does. */
+/* All statements of one member, or none; what can't fit into an empty page goes as far as it does.
+ */
 static bool add_member(struct page *p, const struct set *set, const struct key *member)
 {
 	size_t count = p->count;
@@ -547,7 +551,8 @@ void repair_entries(struct step *st, struct session *s, const struct msg *msg)
 	gossip_ask(st, s);
 }
 
-/* --- digests ------------------------------------------------------------------------------------- */
+/* --- digests -------------------------------------------------------------------------------------
+ */
 
 /* So far apart that pages are cheaper than a sketch. */
 static bool is_far(const struct session *s)

@@ -10,9 +10,9 @@
  * message to build it.  Two trees, by two hashes, have different inner members: what a dead one
  * loses in one tree comes by the other.
  *
- * `want` is who should be connected, `use` who is: when the wanted one is not, any connected peer of
- * the slot serves.  Slots are settled lazily: a newcomer is compared with the one wanted at once,
- * but when the wanted one goes, one pass over all members looks for the next ones of all such
+ * `want` is who should be connected, `use` who is: when the wanted one is not, any connected peer
+ * of the slot serves.  Slots are settled lazily: a newcomer is compared with the one wanted at
+ * once, but when the wanted one goes, one pass over all members looks for the next ones of all such
  * slots, at the pace of the neighbour walk.
  *
  * A member that cannot be dialled (a client, a peer without a place) is a leaf: in nobody's slots.
@@ -122,8 +122,8 @@ static uint64_t distance(const struct mesh *m, size_t t, const struct slot *s, u
 
 static bool is_nearer(const struct mesh *m, size_t t, const struct slot *s, const struct spot *at)
 {
-	return !s->want || distance(m, t, s, at->position[t]) <
-	                           distance(m, t, s, s->want->spot.position[t]);
+	return !s->want ||
+	       distance(m, t, s, at->position[t]) < distance(m, t, s, s->want->spot.position[t]);
 }
 
 /* The slots of a spot: one a tree, and `next`. */
@@ -418,8 +418,7 @@ bool tree_leads_to(const struct mesh *m, size_t t, unsigned level, const struct 
 {
 	unsigned at = p->spot.level[t];
 
-	return at < TREE_LEVELS && at >= level &&
-	       m->trees[t].slots[at][p->spot.digit[t]].use == p;
+	return at < TREE_LEVELS && at >= level && m->trees[t].slots[at][p->spot.digit[t]].use == p;
 }
 
 unsigned tree_level_below(size_t t, const struct session *from)

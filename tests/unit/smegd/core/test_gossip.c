@@ -410,6 +410,48 @@ static void test_a_session_that_nobody_needs_is_closed(void **state)
 	net_fini(&n);
 }
 
+/* Of the many that a node only knows of it keeps no soft state: they cost their entries. */
+static void test_peers_are_only_those_that_are_talked_to(void **state)
+{
+	struct keypair pairs[20];
+	struct step st = { .err = 0 };
+	struct map_node *pos;
+	struct mesh *m;
+	struct net n;
+
+	(void)state;
+	net_init(&n, 5);
+	for (size_t host = 0; host < 5; host++)
+		n.hosts[host].options.no_devices = true;
+	net_make_home(&n);
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		pair_of(&pairs[i], 0, i);
+		invent(&n, 0, &pairs[i]);
+	}
+	forget_news(&n, 0);
+	net_run(&n, MS_PER_MINUTE);
+	assert_true(net_agrees(&n, "home"));
+	for (size_t host = 0; host < 5; host++) {
+		m = net_mesh(&n, host, "home");
+		assert_int_equal(set_count(m->set), 5 + ARRAY_LEN(pairs));
+		assert_true(m->peers.count <= 4);
+	}
+	/* What was made for a while goes; what is known against somebody stays. */
+	st.n = n.hosts[4].node;
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+		assert_non_null(mesh_peer_make(&st, m, &pairs[i].box_public));
+	mesh_peer(m, &pairs[0].box_public)->is_unreachable = true;
+	net_run(&n, 10 * MS_PER_SECOND);
+	assert_non_null(mesh_peer(m, &pairs[0].box_public));
+	assert_true(m->peers.count <= 5);
+	map_for_each(pos, &m->peers) {
+		const struct peer *p = container_of(pos, struct peer, node);
+
+		assert_true(p->session || p->is_wanted || p->known.port || p->is_unreachable);
+	}
+	net_fini(&n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_halves_of_a_split_find_each_other),
 		cmocka_unit_test(test_a_silent_session_is_asked_and_then_given_up),
 		cmocka_unit_test(test_a_session_that_nobody_needs_is_closed),
+		cmocka_unit_test(test_peers_are_only_those_that_are_talked_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

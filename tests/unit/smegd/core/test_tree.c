@@ -52,15 +52,16 @@ static void make_pair(struct crowd *c, struct keypair *pair)
 /* The first is administrator and admits all. */
 static void admit(struct crowd *c, size_t i, enum role role)
 {
-	struct admission a = { .subject = c->pairs[i].sign_public, .role = role, .issued_ms = NOW_MS };
+	struct admission a = { .subject = c->pairs[i].sign_public,
+		               .role = role,
+		               .issued_ms = NOW_MS };
 	struct record r = { .role = role, .counter = NOW_MS, .places_count = 1 };
 	struct stmt *s;
 
 	assert_int_equal(addr_parse(&r.places[0].addr, "2001:db8::1"), 0);
 	r.places[0].kind = PLACE_GIVEN;
 	r.places[0].gossip_port = 21820;
-	assert_int_equal(
-		admission_sign(&c->mt.mem, &a, &c->pairs[0], &c->mesh.sign_public, &s), 0);
+	assert_int_equal(admission_sign(&c->mt.mem, &a, &c->pairs[0], &c->mesh.sign_public, &s), 0);
 	take(c, s);
 	assert_int_equal(record_sign(&c->mt.mem, &r, &c->pairs[i], &c->mesh.sign_public, &s), 0);
 	take(c, s);
@@ -142,8 +143,8 @@ static void crowd_init(struct crowd *c, size_t count, uint64_t number)
 	assert_int_equal(set_new(&options, &c->set), 0);
 	for (size_t i = 0; i < count; i++)
 		make_pair(c, &c->pairs[i]);
-	assert_int_equal(
-		appoint_sign(&c->mt.mem, &c->pairs[0].sign_public, NOW_MS, &c->mesh, &s), 0);
+	assert_int_equal(appoint_sign(&c->mt.mem, &c->pairs[0].sign_public, NOW_MS, &c->mesh, &s),
+	                 0);
 	take(c, s);
 	for (size_t i = 0; i < count; i++)
 		admit(c, i, ROLE_PEER);
@@ -199,7 +200,8 @@ static void crowd_fini(struct crowd *c)
 	memtest_assert_no_leak(&c->mt);
 }
 
-/* --- handing on --------------------------------------------------------------------------------- */
+/* --- handing on ---------------------------------------------------------------------------------
+ */
 
 struct spread {
 	size_t t;
