@@ -32,12 +32,7 @@ static bool has_session(const struct mesh *m, const struct key *key)
 
 static bool is_peer_in_group(const struct entry *e)
 {
-	struct record r;
-
-	if (!e || e->standing != STANDING_IN)
-		return false;
-	record_read(e->record, &r);
-	return r.role == ROLE_PEER;
+	return e && e->standing == STANDING_IN && record_role(e->record) == ROLE_PEER;
 }
 
 static struct guard *find_guard(struct watching *w, const struct key *key)
@@ -95,7 +90,6 @@ static bool is_candidate(const struct step *st,
 {
 	const struct entry *e;
 	const struct avoided *a;
-	struct key subject;
 
 	if (s->mesh != m || !s->peer || s->as_joiner || s->is_closing || s->peer->session != s ||
 	    s->peer->is_suspect || st->now.mono_ms - s->since_ms < GUARD_PROVEN_MS ||
@@ -104,8 +98,7 @@ static bool is_candidate(const struct step *st,
 	e = set_find(m->set, &s->peer->key);
 	if (!is_peer_in_group(e))
 		return false;
-	subject = *entry_subject(e);
-	a = find_avoided(m->watching, &subject, st->now.mono_ms);
+	a = find_avoided(m->watching, entry_subject(e), st->now.mono_ms);
 	return times == (a ? a->times : 0);
 }
 
@@ -354,21 +347,20 @@ static void refute(struct step *st, struct mesh *m)
 /* Whom the own record names stays, if it comes back soon. */
 static void take_over(struct step *st, struct mesh *m, const struct stmt *record)
 {
-	const struct entry *e;
 	struct watcher_id ids[LIMIT_WATCHERS];
 	size_t count = record_watchers(record, ids);
 	struct watching *w = m->watching;
+	const struct entry *e;
 
-	set_for_each(e, n, m->set) {
-		struct key subject = *entry_subject(e);
-		struct watcher_id id = watcher_id_of(&subject);
+	set_for_each(e, at, m->set) {
+		struct watcher_id id = watcher_id_of(entry_subject(e));
 
 		for (size_t i = 0; i < count && w->guards_count < LIMIT_WATCHERS; i++) {
 			if (memcmp(&ids[i], &id, sizeof(id)) != 0 || !is_peer_in_group(e))
 				continue;
 			w->guards[w->guards_count++] = (struct guard){
 				.key = e->member,
-				.subject = subject,
+				.subject = *entry_subject(e),
 				.lost_ms = st->now.mono_ms + GUARD_RESUME_MS,
 			};
 		}

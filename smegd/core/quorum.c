@@ -63,9 +63,8 @@ static void resolve(const struct mesh *m, struct watched *w)
 
 	if (w->is_resolved)
 		return;
-	set_for_each(e, n, m->set) {
-		struct key subject = *entry_subject(e);
-		struct fellow *f = fellow_of(w, &subject);
+	set_for_each(e, i, m->set) {
+		struct fellow *f = fellow_of(w, entry_subject(e));
 
 		if (!f)
 			continue;
@@ -249,7 +248,6 @@ void quorum_message(struct step *st, struct session *s, struct watched *w, const
 {
 	const struct stmt *record = watch_record(s->mesh, w);
 	const struct entry *e = set_find(s->mesh->set, &s->peer->key);
-	struct key subject;
 	struct fellow *f;
 
 	/* Who has just heard it says so by not signing. */
@@ -257,8 +255,7 @@ void quorum_message(struct step *st, struct session *s, struct watched *w, const
 	    (w->state == WATCH_QUIET && st->now.mono_ms - w->heard_ms < WATCH_HEARD_MS))
 		return;
 	read_fellows(s->mesh, w, record);
-	subject = *entry_subject(e);
-	f = fellow_of(w, &subject);
+	f = fellow_of(w, entry_subject(e));
 	if (!f || f->is_self)
 		return;
 	f->key = e->member;

@@ -237,17 +237,14 @@ static void learn(struct step *st, struct watched *w)
 	w->pruned_ms = 0;
 }
 
-static void name_us(struct step *st, struct mesh *m, const struct entry *e)
+static void name_us(struct step *st, struct mesh *m, struct watched *w, uint64_t counter)
 {
-	struct watched *w = make(st, m, &e->member);
-
-	if (!w || (w->state != WATCH_OUT && w->counter == e->record->counter))
+	if (w->state != WATCH_OUT && w->counter == counter)
 		return;
-	learn(st, w);
 	/* A new record is a sign of life: only its owner can have made it. */
 	quorum_reset(w);
 	w->fellows_count = 0;
-	w->counter = e->record->counter;
+	w->counter = counter;
 	w->state = WATCH_QUIET;
 	w->heard_ms = st->now.mono_ms;
 	w->is_missed = false;
@@ -272,20 +269,21 @@ static void let_go(struct step *st, struct mesh *m, struct watched *w, bool prun
 
 void watch_member(struct step *st, struct mesh *m, const struct entry *e)
 {
-	struct watched *w;
-	bool names;
+	struct watched *w = find(m, &e->member);
 	bool pruned = e->standing == STANDING_PRUNED;
+	bool names;
 
 	if (!m->watching || key_equal(&e->member, &m->self.box_public))
 		return;
 	guard_member(st, m, e);
+	if (w && e->standing == STANDING_IN)
+		learn(st, w);
 	names = e->record && record_watches(e->record, &m->self.sign_public);
-	if (names && e->standing == STANDING_IN) {
-		name_us(st, m, e);
-		return;
-	}
-	w = names && pruned ? make(st, m, &e->member) : find(m, &e->member);
-	if (w)
+	if (names && (pruned || e->standing == STANDING_IN))
+		w = make(st, m, &e->member);
+	if (names && w && e->standing == STANDING_IN)
+		name_us(st, m, w, e->record->counter);
+	else if (w)
 		let_go(st, m, w, pruned);
 }
 
@@ -425,7 +423,7 @@ void watch_start(struct step *st, struct mesh *m)
 	map_init(&m->watching->watched, KEY_BYTES);
 	m->watching->next_ms = TIME_NEVER;
 	guard_start(st, m);
-	set_for_each(e, n, m->set)
+	set_for_each(e, i, m->set)
 		watch_member(st, m, e);
 }
 

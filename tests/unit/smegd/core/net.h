@@ -14,7 +14,7 @@
 #include "tests/unit/smegd/core/box.h"
 #include "tests/unit/smegd/core/disk.h"
 
-#define NET_HOSTS 5
+#define NET_HOSTS 10
 #define NET_MESHES 3
 #define NET_NOW_MS 1700000000000LL
 #define NET_LOG_BYTES 65536
