@@ -30,109 +30,9 @@
 #include <errno.h>
 #include <string.h>
 
-static uint32_t group_count(const struct mesh *m)
-{
-	return (uint32_t)set_group_count(m->set);
-}
-
 static struct bytes raw_of(const uint8_t raw[BEAT_BYTES])
 {
 	return (struct bytes){ raw, BEAT_BYTES };
-}
-
-/* --- acknowledgements ---------------------------------------------------------------------------
- */
-
-static void acknowledge(struct step *st, const struct session *s, uint64_t number, uint32_t count)
-{
-	struct msg msg = { .kind = MSG_BEAT_ACK };
-
-	msg.u.beat_ack.number = number;
-	msg.u.beat_ack.count = count;
-	step_send(st, s, LANE_CONTROL, &msg);
-}
-
-static void end_wait(struct step *st, struct mesh *m, struct beat_wait *w)
-{
-	const struct session *s = w->session ? session_by_id(st->n, w->session) : NULL;
-
-	w->is_used = false;
-	if (!w->session)
-		m->beats->acknowledged = w->sum;
-	else if (s && !s->is_closing)
-		acknowledge(st, s, w->number, 1 + w->sum);
-}
-
-static struct beat_wait *free_wait(struct step *st, struct mesh *m)
-{
-	struct beat_wait *first = &m->beats->waits[0];
-
-	for (size_t i = 0; i < BEAT_WAITS; i++) {
-		struct beat_wait *w = &m->beats->waits[i];
-
-		if (!w->is_used)
-			return w;
-		if (w->until_ms < first->until_ms)
-			first = w;
-	}
-	end_wait(st, m, first);
-	return first;
-}
-
-/* For so many answers to what came from `from` (NULL: from us) and has gone on. */
-static void begin_wait(
-	struct step *st, struct mesh *m, const struct session *from, uint64_t number, size_t count)
-{
-	unsigned level = from ? tree_level_below(0, from) : 0;
-	int64_t patience_ms = BEAT_WAIT_MS - (int64_t)level * BEAT_WAIT_LESS_MS;
-	struct beat_wait *w = free_wait(st, m);
-
-	*w = (struct beat_wait){
-		.is_used = true,
-		.number = number,
-		.session = from ? from->id : 0,
-		.waiting = count,
-		.until_ms = st->now.mono_ms + MAX_OF(patience_ms, BEAT_WAIT_MIN_MS),
-	};
-	if (count == 0)
-		end_wait(st, m, w);
-}
-
-static void on_ack(struct step *st, struct session *s, const struct msg *msg)
-{
-	struct mesh *m = s->mesh;
-
-	for (size_t i = 0; i < BEAT_WAITS; i++) {
-		struct beat_wait *w = &m->beats->waits[i];
-
-		if (!w->is_used || w->number != msg->u.beat_ack.number || w->session == s->id)
-			continue;
-		w->sum += MIN_OF(msg->u.beat_ack.count,
-		                 group_count(m) - MIN_OF(w->sum, group_count(m)));
-		if (--w->waiting == 0)
-			end_wait(st, m, w);
-		return;
-	}
-}
-
-static void end_late_waits(struct step *st, struct mesh *m)
-{
-	for (size_t i = 0; i < BEAT_WAITS; i++) {
-		struct beat_wait *w = &m->beats->waits[i];
-
-		if (w->is_used && st->now.mono_ms >= w->until_ms)
-			end_wait(st, m, w);
-	}
-}
-
-void beat_session_down(struct step *st, const struct session *s)
-{
-	struct beats *b = s->mesh->beats;
-
-	(void)st;
-	for (size_t i = 0; b && i < BEAT_WAITS; i++)
-		if (b->waits[i].session == s->id)
-			b->waits[i].is_used = false;
 }
 
 /* --- sending ------------------------------------------------------------------------------------
@@ -157,7 +57,7 @@ static void beat_now(struct step *st, struct mesh *m)
 	size_t count;
 
 	set_digest(m->set, beat.digest);
-	beat.members = group_count(m);
+	beat.members = (uint32_t)set_group_count(m->set);
 	beat_sign(&beat, &m->self, &m->mesh_public, raw);
 	b->last = beat.number;
 	b->fresh_ms = st->now.mono_ms;
@@ -165,7 +65,7 @@ static void beat_now(struct step *st, struct mesh *m)
 	lead_take(st, m, &m->self.box_public);
 	msg.u.beat.beat = raw_of(raw);
 	count = cast(st, m, NULL, &msg, WAY_TREE_1);
-	begin_wait(st, m, NULL, beat.number, count);
+	beat_wait(st, m, NULL, beat.number, count);
 	cast(st, m, NULL, &msg, WAY_TREE_2);
 }
 
@@ -179,7 +79,7 @@ static void relay(struct step *st, struct session *from, struct beater *b, enum 
 	msg.u.beat.beat = raw_of(b->raw);
 	count = cast(st, from->mesh, from, &msg, way);
 	if (way == WAY_TREE_1)
-		begin_wait(st, from->mesh, from, b->number, count);
+		beat_wait(st, from->mesh, from, b->number, count);
 }
 
 /* The same, the proof; from NULL: we have found it. */
@@ -429,7 +329,7 @@ static void on_beat(struct step *st, struct session *s, const struct msg *msg)
 	}
 	/* It ends here: nobody need wait for it. */
 	if (msg->u.beat.way == WAY_TREE_1)
-		acknowledge(st, s, beat.number, 0);
+		beat_acknowledge(st, s, beat.number, 0);
 }
 
 void beat_message(struct step *st, struct session *s, const struct msg *msg)
@@ -439,7 +339,7 @@ void beat_message(struct step *st, struct session *s, const struct msg *msg)
 	if (!b || !s->peer)
 		return;
 	if (msg->kind == MSG_BEAT_ACK) {
-		on_ack(st, s, msg);
+		beat_on_ack(st, s, msg);
 		return;
 	}
 	if ((msg->u.beat.way != WAY_TREE_1 && msg->u.beat.way != WAY_TREE_2) || s->peer->is_leaf ||
@@ -493,7 +393,7 @@ void beat_tick(struct step *st, struct mesh *m)
 {
 	if (!m->beats)
 		return;
-	end_late_waits(st, m);
+	beat_end_late_waits(st, m);
 	if (lead_tick(st, m))
 		beat_now(st, m);
 }

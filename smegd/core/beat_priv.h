@@ -1,8 +1,9 @@
 /*
  * What the files about beats share:
  *
- *	lead.c  who leads: silence, turns, taking over
- *	beat.c  beats on their way: checks, relaying, acknowledgements, proofs
+ *	lead.c      who leads: silence, turns, taking over
+ *	beat.c      beats on their way: checks, relaying, proofs
+ *	beat_ack.c  how many have had ours
  */
 #ifndef SMEG_SMEGD_CORE_BEAT_PRIV_H
 #define SMEG_SMEGD_CORE_BEAT_PRIV_H
@@ -81,6 +82,17 @@ struct beats {
 	struct beat_doubt doubts[BEAT_DOUBTS];
 	size_t next_doubt;
 };
+
+/* --- beat_ack.c ------------------------------------------------------------------------------- */
+
+void beat_acknowledge(struct step *st, const struct session *s, uint64_t number, uint32_t count);
+/* For so many answers to what came from `from` (NULL: from us) and has gone on. */
+void beat_wait(
+	struct step *st, struct mesh *m, const struct session *from, uint64_t number, size_t count);
+void beat_on_ack(struct step *st, struct session *s, const struct msg *msg);
+void beat_end_late_waits(struct step *st, struct mesh *m);
+
+/* --- lead.c ----------------------------------------------------------------------------------- */
 
 struct beater *beater_find(const struct mesh *m, const struct key *k);
 struct beater *beater_make(struct step *st,
