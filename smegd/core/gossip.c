@@ -357,7 +357,8 @@ void gossip_message(struct step *st, struct session *s, const struct msg *msg)
 void gossip_start(struct step *st, struct mesh *m)
 {
 	m->maintain_ms = st->now.mono_ms;
-	m->repair_ms = st->now.mono_ms + rng_jitter(&st->n->rng, REPAIR_INTERVAL_MS, 50);
+	m->repair_ms =
+		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.pull_interval_ms, 50);
 }
 
 void gossip_session_up(struct step *st, struct session *s)
@@ -492,10 +493,11 @@ static void close_surplus(struct step *st, struct session *s)
 static void probe(struct step *st, struct session *s)
 {
 	int64_t silent = st->now.mono_ms - s->heard_ms;
+	int64_t timeout = st->n->options.timeout_ms;
 
-	if (silent > SESSION_DEAD_MS)
+	if (silent > timeout)
 		dial_session_down(st, s->id, ERR_TIMED_OUT);
-	else if (silent > PROBE_AFTER_MS && st->now.mono_ms - s->asked_ms > PROBE_AFTER_MS)
+	else if (silent > timeout / PROBES && st->now.mono_ms - s->asked_ms > timeout / PROBES)
 		gossip_ask(st, s);
 }
 
@@ -520,7 +522,7 @@ static void repair_random(struct step *st, struct mesh *m)
 	uint64_t pick;
 
 	m->repair_ms =
-		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.repair_interval_ms, 30);
+		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.pull_interval_ms, 30);
 	if (!m->sessions_count)
 		return;
 	pick = rng_below(&st->n->rng, m->sessions_count);

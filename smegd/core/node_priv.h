@@ -16,10 +16,11 @@
 #define DIAL_BACKOFF_FIRST_MS 500
 #define DIAL_BACKOFF_MAX_MS (30 * MS_PER_SECOND)
 #define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)  /* connecting and shaking hands; then it failed */
-#define PROBE_AFTER_MS (4 * MS_PER_SECOND)    /* silence on a session before we ask */
-#define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* silence before we give it up */
+#define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* timeout: silence before we give it up */
+#define PROBES 3                              /* questions within the timeout */
 #define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
-#define REPAIR_INTERVAL_MS (3 * MS_PER_SECOND)
+#define HEARTBEAT_INTERVAL_MS (10 * MS_PER_SECOND)
+#define PULL_INTERVAL_MS (5 * MS_PER_SECOND)
 #define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
 #define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
 #define MAINTAIN_IDLE_MS 1000
