@@ -1,7 +1,8 @@
 /*
  * The leader's heartbeat: a small signed thing that is in no set and on no disk.
  *
- *   beat := 0x62 | version | u16 60 | leader 32 | number u64 | digest 16 | members u32 | signature 64
+ *   beat := 0x62 | version | u16 60 | leader 32 | number u64 | digest 16 | members u32 | signature
+ * 64
  */
 #ifndef SMEG_CRDT_BEAT_H
 #define SMEG_CRDT_BEAT_H

@@ -20,9 +20,10 @@
 #define PROBE_AFTER_MS (20 * MS_PER_SECOND)   /* silence on a leaf's session before it asks */
 #define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* without an answer before we give it up */
 #define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
-#define PULL_INTERVAL_MS (5 * MS_PER_SECOND)  /* a digest with a random neighbour */
-#define POLL_INTERVAL_MS (8 * MS_PER_SECOND)  /* what it finds is put back within 10 s */
-#define MAINTAIN_BUSY_MS 200                  /* pace of the neighbour walk while it lacks some */
+#define HEARTBEAT_INTERVAL_MS (10 * MS_PER_SECOND)
+#define PULL_INTERVAL_MS (5 * MS_PER_SECOND) /* a digest with a random neighbour */
+#define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
+#define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
 #define MAINTAIN_IDLE_MS 1000
 #define PUBLISH_DELAY_MS 100                  /* gathers changes of the own record */
 #define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)  /* at start: for members to tell our counter */

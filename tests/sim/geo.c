@@ -11,25 +11,9 @@
 #include "base/defs.h"
 
 static const char *const names[GEO_REGIONS] = {
-	"Ashburn",
-	"Columbus",
-	"San Jose",
-	"Boardman",
-	"Montreal",
-	"Sao Paulo",
-	"Dublin",
-	"London",
-	"Paris",
-	"Frankfurt",
-	"Milan",
-	"Stockholm",
-	"Manama",
-	"Cape Town",
-	"Mumbai",
-	"Singapore",
-	"Hong Kong",
-	"Tokyo",
-	"Sydney",
+	"Ashburn", "Columbus",  "San Jose",  "Boardman", "Montreal",  "Sao Paulo", "Dublin",
+	"London",  "Paris",     "Frankfurt", "Milan",    "Stockholm", "Manama",    "Cape Town",
+	"Mumbai",  "Singapore", "Hong Kong", "Tokyo",    "Sydney",
 };
 
 /* clang-format off */

@@ -72,9 +72,8 @@ static void test_another_signer_or_mesh_is_not_believed(void **state)
 	beat_init(&f, &beat, raw);
 	assert_int_equal(beat_verify(all, &f.members[1].sign_public, &f.mesh.sign_public),
 	                 ERR_BAD_SIGNATURE);
-	assert_int_equal(
-		beat_verify(all, &f.members[2].sign_public, &f.other_mesh.sign_public),
-		ERR_BAD_SIGNATURE);
+	assert_int_equal(beat_verify(all, &f.members[2].sign_public, &f.other_mesh.sign_public),
+	                 ERR_BAD_SIGNATURE);
 	fixture_fini(&f);
 }
 
