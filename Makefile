@@ -44,6 +44,8 @@ DEPS.smegd       := smegd/net smegd/kern smegd/store smegd/wire smegd/core crdt 
 DEPS.smegctl     := api api/model base
 DEPS.tests/unit  := base
 DEPS.tests/sim   := smegd/wire smegd/core crdt base
+DEPS.tests/sim/scenarios := tests/sim $(DEPS.tests/sim)
+DEPS.tests/sim/rows      := tests/sim $(DEPS.tests/sim)
 DEPS.examples    := api api/model base
 DEPS.every       := smegd smegctl $(DEPS.smegd)
 DEPS.tests/fuzz  := $(DEPS.every)
@@ -190,10 +192,20 @@ endif
 endef
 $(foreach p,$(PROGS),$(eval $(call program,$(p))))
 
-# All of tests/sim is one program; elsewhere every file is a program.
+# All of tests/sim is one program; elsewhere every file is a program.  It puts itself between the
+# archives, which are the daemon's, and libsodium: see tests/sim/crypto.h.
 SIM := $(if $(wildcard tests/sim/*.c),$(B)/bin/smegsim)
-$(B)/bin/smegsim: $(call objs,tests/sim) $(call archs,$(DEPS.tests/sim))
+SIM_WRAP := sign_detached sign_verify_detached sign_ed25519_pk_to_curve25519 \
+            sign_ed25519_sk_to_curve25519 scalarmult_curve25519 scalarmult_curve25519_base \
+            aead_chacha20poly1305_ietf_encrypt aead_chacha20poly1305_ietf_decrypt
+$(B)/bin/smegsim: $(foreach d,tests/sim tests/sim/scenarios tests/sim/rows,$(call objs,$(d))) \
+  $(call archs,$(DEPS.tests/sim))
 $(B)/bin/smegsim: FOLDER := tests/sim
+$(B)/bin/smegsim: private LDFLAGS += $(SIM_WRAP:%=-Wl,--wrap=crypto_%)
+
+# Where the issue and people look for it, whatever the variant.
+$(BUILD)/smegsim: $(B)/bin/smegsim
+	@ln -sfn $(VARIANT)/bin/smegsim $@
 
 # $(call singles,FOLDER,OUTPUT,VARIABLE)
 define singles
@@ -252,7 +264,7 @@ RUN = $(Q)tests/run $(if $(RESULTS),-r $(RESULTS) -l $(B)/logs)
 scripts = $(RUN) -t $(2) -j $(3) $(foreach s,$(call suite,$(1)),$(1):$(s:tests/%.sh=%)=$(s))
 submake = +$(Q)$(MAKE) --no-print-directory
 
-all: $(BIN)                ## the programs
+all: $(BIN) $(BUILD)/smegsim  ## the programs
 # What a variant is for.
 EVERY.release := $(BIN) $(SIM) $(BENCH) $(TOOLS) $(EXAMPLES) $(call archs,$(LIBS) $(PROGS)) \
                  $(foreach l,$(LIBS) $(PROGS),$(UNIT.$(l)))

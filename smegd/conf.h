@@ -49,7 +49,9 @@ struct conf {
 	struct conf_places endpoints;
 	char group[CONF_USER_BYTES];
 	struct conf_users admins;
+	uint32_t heartbeat_interval_s;
 	uint32_t pull_interval_s;
+	uint32_t timeout_s;
 };
 
 /* Every key at its default. */

@@ -12,15 +12,16 @@
 #include "smegd/conf.h"
 
 enum conf_type {
-	CONF_NUMBER,  /* uint32_t in [min, max] */
-	CONF_CHOICE,  /* uint32_t: index into choices */
-	CONF_PATH,    /* char[], absolute, shorter than max */
-	CONF_LABEL,   /* char[], a DNS label or "" */
-	CONF_PREFIX,  /* char[], beginning of device names, at most max */
-	CONF_USER,    /* char[], a user's or group's name or "" */
-	CONF_ADDRESS, /* struct addr and the flag before it; "" is none */
-	CONF_PLACES,  /* struct conf_places */
-	CONF_USERS,   /* struct conf_users */
+	CONF_NUMBER,   /* uint32_t in [min, max] */
+	CONF_DURATION, /* uint32_t seconds in [min, max]; as 10, 10s, 5m or 1h */
+	CONF_CHOICE,   /* uint32_t: index into choices */
+	CONF_PATH,     /* char[], absolute, shorter than max */
+	CONF_LABEL,    /* char[], a DNS label or "" */
+	CONF_PREFIX,   /* char[], beginning of device names, at most max */
+	CONF_USER,     /* char[], a user's or group's name or "" */
+	CONF_ADDRESS,  /* struct addr and the flag before it; "" is none */
+	CONF_PLACES,   /* struct conf_places */
+	CONF_USERS,    /* struct conf_users */
 };
 
 struct conf_key {

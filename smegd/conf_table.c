@@ -75,16 +75,25 @@ const struct conf_key conf_keys[] = {
 	  .help = "Whose members may reach the control socket, and read.  Empty: only root." },
 	{ .name = "admins", .type = CONF_USERS, AT(admins), .standard = "", .is_live = true,
 	  .help = "Users who may change things besides root; they must be in the group, too." },
-	{ .name = "pullInterval", .type = CONF_NUMBER, AT(pull_interval_s), .min = 1, .max = 3600,
-	  .unit = "seconds", .standard = "3",
-	  .help = "How often to compare notes with a random neighbour." },
+	{ .name = "heartbeatInterval", .type = CONF_DURATION, AT(heartbeat_interval_s), .min = 1,
+	  .max = 600, .standard = "10s", .is_live = true,
+	  .help = "How often the leader, which is the live peer with the lowest key, sends a beat.  "
+		  "After three intervals without one, the next takes over.  Best the same on all "
+		  "hosts of a mesh." },
+	{ .name = "pullInterval", .type = CONF_DURATION, AT(pull_interval_s), .min = 1, .max = 3600,
+	  .standard = "5s", .is_live = true,
+	  .help = "How often to compare notes with a random neighbour, which finds whatever was "
+		  "lost on the way." },
+	{ .name = "timeout", .type = CONF_DURATION, AT(timeout_s), .min = 3, .max = 300,
+	  .standard = "12s", .is_live = true,
+	  .help = "After this time without an answer the other end of a session counts as lost, and "
+		  "is dialled again." },
 };
 const size_t conf_keys_count = ARRAY_LEN(conf_keys);
 
 const struct conf_old conf_olds[] = {
 	{ "gRPCPort", "write port instead" },
 	{ "stubWg", "write backend: none instead" },
-	{ "timeout", "remove it: time limits need no tuning, and smegctl has --timeout" },
 	{ "certificatePath", "remove it: daemons know each other by their mesh keys" },
 	{ "privateKeyPath", "remove it: keys are made and kept in stateDirectory" },
 	{ "caCertificatePath", "remove it: daemons know each other by their mesh keys" },
@@ -92,14 +101,15 @@ const struct conf_old conf_olds[] = {
 	{ "syncInterval", "remove it: changes travel at once; pullInterval sets the repair" },
 	{ "syncRate", "remove it: changes travel at once; pullInterval sets the repair" },
 	{ "syncTime", "remove it: changes travel at once; pullInterval sets the repair" },
-	{ "clusterSize", "remove it: neighbours follow from the order of keys" },
-	{ "interClusterChance", "remove it: neighbours follow from the order of keys" },
-	{ "branch", "remove it: neighbours follow from the order of keys" },
-	{ "branchRate", "remove it: neighbours follow from the order of keys" },
-	{ "infectionCount", "remove it: news are told once to each neighbour" },
-	{ "heartbeatInterval", "remove it: members watch their own connections" },
-	{ "heartBeatTime", "remove it: members watch their own connections" },
-	{ "pruneTime", "remove it: a member that cannot be reached stays a member" },
+	{ "clusterSize", "remove it: who talks to whom follows from the members' keys" },
+	{ "interClusterChance", "remove it: there are no clusters; who talks to whom follows from "
+				"the members' keys" },
+	{ "branch", "remove it: who talks to whom follows from the members' keys" },
+	{ "branchRate", "remove it: who talks to whom follows from the members' keys" },
+	{ "infectionCount", "remove it: news are told once to each neighbour; pullInterval sets the "
+			    "repair" },
+	{ "heartBeatTime", "write heartbeatInterval instead" },
+	{ "pruneTime", "remove it: a silent session is lost after timeout; write that instead" },
 	{ "advertiseRoutes", "remove it: it is not in this version" },
 	{ "baseConfiguration", "write endpoints, keepAliveWg and alias at the top, and give the "
 			       "role with smegctl invite --role" },

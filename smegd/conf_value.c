@@ -4,6 +4,9 @@
  * A number is decimal digits and nothing else, without leading zeros: YAML 1.1 reads 010 as eight,
  * and others read 12abc as twelve.  Everything is checked here that can be checked without looking
  * at the machine; whether a user or a directory exists, who uses it finds out.
+ *
+ * A duration is a number of seconds, as in the prototype's files, or has one of the units s, m and
+ * h.  It is printed in the largest unit that fits.
  */
 #include "smegd/conf_priv.h"
 
@@ -21,6 +24,27 @@ static const void *field_in(const struct conf *c, const struct conf_key *k)
 	return (const char *)c + k->at;
 }
 
+/* In the largest unit that gives a whole number. */
+static void duration_text(uint32_t seconds, char out[16])
+{
+	if (seconds && seconds % 3600 == 0)
+		snprintf(out, 16, "%" PRIu32 "h", seconds / 3600);
+	else if (seconds && seconds % 60 == 0)
+		snprintf(out, 16, "%" PRIu32 "m", seconds / 60);
+	else
+		snprintf(out, 16, "%" PRIu32 "s", seconds);
+}
+
+static void duration_range_text(const struct conf_key *k, char *out, size_t cap)
+{
+	char min[16];
+	char max[16];
+
+	duration_text(k->min, min);
+	duration_text(k->max, max);
+	snprintf(out, cap, "%s..%s (seconds, or with a unit: s, m, h)", min, max);
+}
+
 void conf_range_text(const struct conf_key *k, char *out, size_t cap)
 {
 	size_t n = 0;
@@ -29,6 +53,9 @@ void conf_range_text(const struct conf_key *k, char *out, size_t cap)
 	case CONF_NUMBER:
 		snprintf(out, cap, "%s%" PRIu32 "..%" PRIu32 "%s%s", k->or_zero ? "0 or " : "",
 		         k->min, k->max, k->unit ? " " : "", k->unit ? k->unit : "");
+		return;
+	case CONF_DURATION:
+		duration_range_text(k, out, cap);
 		return;
 	case CONF_CHOICE:
 		out[0] = 0;
@@ -100,6 +127,34 @@ static bool set_number(const struct conf_key *k, const char *text, uint32_t *fie
 	if ((v < k->min || v > k->max) && !(k->or_zero && v == 0))
 		return false;
 	*field = v;
+	return true;
+}
+
+static bool set_duration(const struct conf_key *k, const char *text, uint32_t *field)
+{
+	static const struct {
+		char letter;
+		uint32_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 } };
+	size_t chars = strlen(text);
+	uint32_t unit = 1;
+	char digits[11];
+	uint32_t v;
+
+	for (size_t i = 0; i < ARRAY_LEN(units) && chars; i++) {
+		if (text[chars - 1] != units[i].letter)
+			continue;
+		unit = units[i].seconds;
+		chars--;
+		break;
+	}
+	if (chars >= sizeof(digits))
+		return false;
+	memcpy(digits, text, chars);
+	digits[chars] = 0;
+	if (!number_parse(digits, &v) || v > k->max / unit || v * unit < k->min)
+		return false;
+	*field = v * unit;
 	return true;
 }
 
@@ -187,6 +242,8 @@ static bool value_set(struct conf *c, const struct conf_key *k, const char *text
 	switch (k->type) {
 	case CONF_NUMBER:
 		return set_number(k, text, field);
+	case CONF_DURATION:
+		return set_duration(k, text, field);
 	case CONF_CHOICE:
 		return set_choice(k, text, field);
 	case CONF_PATH:
@@ -284,10 +341,15 @@ void conf_value_text(const struct conf *c,
 	struct out o = { .text = out };
 	char text[ADDR_TEXT_BYTES];
 
+	_Static_assert(sizeof(text) >= 16, "duration_text()");
 	out[0] = 0;
 	switch (k->type) {
 	case CONF_NUMBER:
 		put_number(&o, *(const uint32_t *)field);
+		break;
+	case CONF_DURATION:
+		duration_text(*(const uint32_t *)field, text);
+		put(&o, text);
 		break;
 	case CONF_CHOICE:
 		put(&o, k->choices[*(const uint32_t *)field]);

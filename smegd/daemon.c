@@ -167,8 +167,7 @@ static void on_signal(void *ctx, int signo)
 
 	awake(d);
 	if (signo == SIGHUP) {
-		daemon_reload(d);
-		asleep(d, 0);
+		asleep(d, daemon_reload(d));
 		return;
 	}
 	log_say(LOG_INFO, "stopping", "%s", signo == SIGINT ? "SIGINT" : "SIGTERM");

@@ -114,7 +114,9 @@ static void node_settings(const struct daemon *d, struct node_options *o)
 		host_label(o->alias, sizeof(o->alias));
 	memcpy(o->places, c->endpoints.list, sizeof(o->places));
 	o->places_count = c->endpoints.count;
-	o->repair_interval_ms = (int64_t)c->pull_interval_s * MS_PER_SECOND;
+	o->heartbeat_interval_ms = (int64_t)c->heartbeat_interval_s * MS_PER_SECOND;
+	o->pull_interval_ms = (int64_t)c->pull_interval_s * MS_PER_SECOND;
+	o->timeout_ms = (int64_t)c->timeout_s * MS_PER_SECOND;
 }
 
 static int open_node(struct daemon *d, struct diag *diag)

@@ -100,6 +100,6 @@ void daemon_problem(struct daemon *d,
                     const struct diag *diag);
 
 /* daemon_reload.c */
-void daemon_reload(struct daemon *d);
+int daemon_reload(struct daemon *d) MUST_CHECK;
 
 #endif

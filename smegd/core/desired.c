@@ -42,6 +42,21 @@ static void *take(struct render *r, size_t bytes)
 	return step_alloc(r->st, bytes);
 }
 
+/*
+ * A prune is often wrong about packets: the daemon is gone, its tunnel is not.  So the tunnel stays
+ * for a while, and as long as it is in use.
+ */
+static bool keeps_tunnel(const struct render *r, const struct entry *e)
+{
+	const struct peer *p = mesh_peer(r->m, &e->member);
+	int64_t since_ms = p && p->pruned_ms ? p->pruned_ms : r->m->started_ms;
+	bool is_fresh = p && p->has_tunnel && p->handshake_ms &&
+	                r->st->now.unix_ms - p->handshake_ms < HANDSHAKE_FRESH_MS;
+
+	return e->standing == STANDING_PRUNED && e->record &&
+	       (is_fresh || r->st->now.mono_ms - since_ms < PRUNED_KEEP_MS);
+}
+
 static int collect(struct render *r)
 {
 	const struct entry *e;
@@ -53,7 +68,8 @@ static int collect(struct render *r)
 		struct item *i = &r->items[r->count];
 		struct record record;
 
-		if (e->standing != STANDING_IN || key_equal(&e->member, &r->m->self.box_public))
+		if ((e->standing != STANDING_IN && !keeps_tunnel(r, e)) ||
+		    key_equal(&e->member, &r->m->self.box_public))
 			continue;
 		record_read(e->record, &record);
 		i->entry = e;

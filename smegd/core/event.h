@@ -24,6 +24,14 @@ enum event_kind {
 	EV_APPLIED,   /* answer to FX_APPLY */
 	EV_NEWS,      /* the kernel says that something changed: look again */
 	EV_ADDRESSES, /* answer to FX_READ_ADDRESSES, and on every change */
+	EV_INTERVALS, /* a person has changed them */
+};
+
+/* What a person may tune while the node runs; see struct node_options. */
+struct intervals {
+	int64_t heartbeat_ms;
+	int64_t pull_ms;
+	int64_t timeout_ms;
 };
 
 struct session_up {
@@ -78,6 +86,7 @@ struct event {
 			const struct own_address *list;
 			size_t count;
 		} addresses;
+		struct intervals intervals;
 	} u;
 };
 

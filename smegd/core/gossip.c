@@ -599,7 +599,8 @@ void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
 void gossip_start(struct step *st, struct mesh *m)
 {
 	m->maintain_ms = st->now.mono_ms;
-	m->repair_ms = st->now.mono_ms + rng_jitter(&st->n->rng, PULL_INTERVAL_MS, 50);
+	m->repair_ms =
+		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.pull_interval_ms, 50);
 	tree_start(st, m);
 	watch_start(st, m);
 	beat_start(st, m);
@@ -609,6 +610,18 @@ static int add_stmt(void *ctx, const struct stmt *stmt)
 {
 	teller_add(ctx, stmt->raw);
 	return 0;
+}
+
+void gossip_farewell(struct step *st, struct session *s)
+{
+	struct teller *t = teller_new(st, s, LANE_CONTROL, WAY_NONE);
+
+	if (!t || set_visit_member(s->mesh->set, NULL, add_stmt, t) ||
+	    set_visit_member(s->mesh->set, &s->peer->key, add_stmt, t)) {
+		step_fail(st, -ENOMEM);
+		return;
+	}
+	teller_flush(t);
 }
 
 /* What this host has said of itself when nobody was there to hear it. */
@@ -686,9 +699,10 @@ static void close_surplus(struct step *st, struct session *s)
 /* A leaf sits behind something that forgets silent streams. */
 static void keep_up(struct step *st, struct session *s)
 {
-	bool is_late = s->is_asking && st->now.mono_ms - s->asked_ms > SESSION_DEAD_MS;
+	int64_t timeout_ms = st->n->options.timeout_ms;
+	bool is_late = s->is_asking && st->now.mono_ms - s->asked_ms > timeout_ms;
 
-	if (is_late && st->now.mono_ms - s->heard_ms > SESSION_DEAD_MS)
+	if (is_late && st->now.mono_ms - s->heard_ms > timeout_ms)
 		dial_session_down(st, s->id, ERR_TIMED_OUT);
 	else if (!s->is_asking && s->dialled && tree_am_leaf(s->mesh) &&
 	         st->now.mono_ms - s->heard_ms > PROBE_AFTER_MS)
@@ -718,7 +732,7 @@ static void pull_random(struct step *st, struct mesh *m)
 	uint64_t pick;
 
 	m->repair_ms =
-		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.repair_interval_ms, 30);
+		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.pull_interval_ms, 30);
 	if (!m->sessions_count)
 		return;
 	pick = rng_below(&st->n->rng, m->sessions_count);

@@ -124,6 +124,7 @@ struct mending {
 	int64_t served_ms;            /* mono: since when `served` counts */
 	unsigned served;              /* costly requests of the other side */
 	uint64_t salt;                /* of the sketch that we sent last; 0: none */
+	bool is_patient;              /* waited already for the other side to begin */
 	struct decoding *decoding;
 };
 
@@ -174,5 +175,10 @@ void beat_tick(struct step *st, struct mesh *m);
 int64_t beat_deadline(const struct mesh *m);
 /* Are the beats fresh?  A client that does not hear any moves to other peers. */
 bool beat_is_fresh(const struct mesh *m, struct instant now);
+/* Who leads, when it was last heard (mono), how many have had the last beat, if that was ours. */
+bool beat_view(const struct mesh *m,
+               struct key *ret_leader,
+               int64_t *ret_at_ms,
+               uint32_t *ret_acknowledged);
 
 #endif

@@ -314,6 +314,10 @@ static void other_changed(struct step *st, struct mesh *m, const struct offered 
 		step_trace(st, TRACE_MEMBER_IN, m, &e->member, 0);
 	if (o->before == STANDING_IN && e->standing != STANDING_IN)
 		step_trace(st, TRACE_MEMBER_OUT, m, &e->member, 0);
+	if (p)
+		p->pruned_ms = e->standing != STANDING_PRUNED ? 0
+		               : p->pruned_ms                 ? p->pruned_ms
+		                                              : st->now.mono_ms;
 	if (m->role == ROLE_CLIENT)
 		own_changed(st, m); /* another carrier, perhaps */
 	if (m->state == MESH_ACTIVE || m->state == MESH_LEAVING)
@@ -328,7 +332,7 @@ static void other_changed(struct step *st, struct mesh *m, const struct offered 
 		p->place = 0;
 	}
 	if (e->standing == STANDING_EXPELLED && p->session) {
-		gossip_flush(st, m); /* the last that it hears of us is why */
+		gossip_farewell(st, p->session); /* the last that it hears of us is why */
 		step_close(st, p->session);
 	}
 }

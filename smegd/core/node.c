@@ -16,6 +16,15 @@
 #include <errno.h>
 #include <string.h>
 
+static void take_intervals(struct node *n, const struct intervals *i)
+{
+	struct node_options *o = &n->options;
+
+	o->heartbeat_interval_ms = i->heartbeat_ms ? i->heartbeat_ms : HEARTBEAT_INTERVAL_MS;
+	o->pull_interval_ms = i->pull_ms ? i->pull_ms : PULL_INTERVAL_MS;
+	o->timeout_ms = i->timeout_ms ? i->timeout_ms : SESSION_DEAD_MS;
+}
+
 int node_new(const struct node_options *options, struct node **ret)
 {
 	struct node *n = mem_zalloc(options->mem, sizeof(*n));
@@ -24,8 +33,8 @@ int node_new(const struct node_options *options, struct node **ret)
 		return -ENOMEM;
 	n->mem = options->mem;
 	n->options = *options;
-	if (!n->options.repair_interval_ms)
-		n->options.repair_interval_ms = PULL_INTERVAL_MS;
+	take_intervals(n, &(struct intervals){ options->heartbeat_interval_ms,
+	                                       options->pull_interval_ms, options->timeout_ms });
 	if (!n->options.poll_interval_ms)
 		n->options.poll_interval_ms = POLL_INTERVAL_MS;
 	rng_init(&n->rng, options->seed);
@@ -177,6 +186,17 @@ static void take_addresses(struct step *st, const struct event *ev)
 		own_changed(st, m);
 }
 
+/* What is scheduled by a longer interval than the new one would be late. */
+static void change_intervals(struct step *st, const struct intervals *i)
+{
+	struct mesh *m;
+
+	take_intervals(st->n, i);
+	mesh_for_each(m, st->n)
+		m->repair_ms =
+			MIN_OF(m->repair_ms, st->now.mono_ms + st->n->options.pull_interval_ms);
+}
+
 static void stop(struct step *st)
 {
 	/* Nothing is said: whoever misses us dials again, and finds out. */
@@ -227,6 +247,9 @@ static void handle(struct step *st, const struct event *ev)
 		break;
 	case EV_ADDRESSES:
 		take_addresses(st, ev);
+		break;
+	case EV_INTERVALS:
+		change_intervals(st, &ev->u.intervals);
 		break;
 	}
 }

@@ -26,8 +26,10 @@ struct node_options {
 	char alias[LIMIT_NAME_BYTES + 1]; /* default alias in new meshes; may be empty */
 	struct hostport places[LIMIT_ENDPOINTS]; /* default --endpoint; count 0: interfaces */
 	size_t places_count;
-	int64_t repair_interval_ms; /* digest with a random neighbour; 0: 3000 */
-	int64_t poll_interval_ms;   /* read the devices; 0: 8000 */
+	int64_t heartbeat_interval_ms; /* of the leader's beats; 0: 10 000 */
+	int64_t pull_interval_ms;      /* digest with a random neighbour; 0: 5000 */
+	int64_t timeout_ms;            /* silence on a session until it is lost; 0: 12 000 */
+	int64_t poll_interval_ms;      /* read the devices; 0: 8000 */
 };
 
 int node_new(const struct node_options *options, struct node **ret) MUST_CHECK;

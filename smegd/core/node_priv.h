@@ -20,9 +20,10 @@
 #define PROBE_AFTER_MS (20 * MS_PER_SECOND)   /* silence on a leaf's session before it asks */
 #define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* without an answer before we give it up */
 #define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
-#define PULL_INTERVAL_MS (5 * MS_PER_SECOND)  /* a digest with a random neighbour */
-#define POLL_INTERVAL_MS (8 * MS_PER_SECOND)  /* what it finds is put back within 10 s */
-#define MAINTAIN_BUSY_MS 200                  /* pace of the neighbour walk while it lacks some */
+#define HEARTBEAT_INTERVAL_MS (10 * MS_PER_SECOND)
+#define PULL_INTERVAL_MS (5 * MS_PER_SECOND) /* a digest with a random neighbour */
+#define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
+#define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
 #define MAINTAIN_IDLE_MS 1000
 #define PUBLISH_DELAY_MS 100                  /* gathers changes of the own record */
 #define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)  /* at start: for members to tell our counter */
@@ -30,6 +31,7 @@
 #define JOIN_TIMEOUT_MS (50 * MS_PER_SECOND)
 #define JOIN_COMPARE_MS (15 * MS_PER_SECOND)     /* for other members to be reached and to agree */
 #define HANDSHAKE_FRESH_MS (180 * MS_PER_SECOND) /* WireGuard's REJECT_AFTER_TIME */
+#define PRUNED_KEEP_MS (10 * MS_PER_MINUTE)      /* the tunnel of a member that was pruned */
 #define ENDPOINT_TRY_MS (15 * MS_PER_SECOND)     /* per place, while somebody wants to talk */
 #define DEVICE_DELAY_MS 50                       /* gathers changes of the roster */
 #define NEWS_DELAY_MS 100 /* gathers news of the kernel, our own writes too */
@@ -62,6 +64,7 @@ struct peer {
 	bool is_unreachable;
 	bool is_suspect;       /* a watcher's: missed, and being asked; see watch.c */
 	int64_t changed_ms;    /* mono: when is_unreachable last changed; 0: never */
+	int64_t pruned_ms;     /* mono: when it was pruned; 0: not, or before the start */
 	struct hostport known; /* where a bootstrap said it is; port 0: unknown */
 	/* WireGuard's side, as last read: */
 	bool has_tunnel;
@@ -347,6 +350,7 @@ void gossip_end(struct mesh *m); /* frees what the mesh holds for it */
 void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from);
 void gossip_flush(struct step *st, struct mesh *m);  /* tell now what is due */
 void gossip_finish(struct step *st, struct mesh *m); /* at the end of a step: unless it may wait */
+void gossip_farewell(struct step *st, struct session *s); /* all about it, as it is expelled */
 void gossip_session_up(struct step *st, struct session *s);
 void gossip_session_down(struct step *st, struct session *s);
 void gossip_message(struct step *st, struct session *s, const struct msg *msg);

@@ -29,6 +29,7 @@
 #include <string.h>
 
 #define CHECK_AFTER_MS 30
+#define PATIENCE_MS 60        /* more, for the other side to catch us up */
 #define REPAIR_PAUSE_MS 500   /* between two repairs that we begin with one neighbour */
 #define CATCH_UP_MAX 4        /* statements that are sent without a sketch */
 #define SYMBOLS_FIRST 16u     /* in the first flight */
@@ -344,6 +345,11 @@ static void on_sketch(struct step *st, struct session *s, const struct msg *msg)
 	struct decoding *d = s->mending.decoding;
 	enum sketch_state state;
 
+	/* Both began at once: that of the lower key goes on. */
+	if (msg->u.sketch.from == 0 && s->mending.begun_ms &&
+	    st->now.mono_ms - s->mending.begun_ms < REPAIR_PAUSE_MS && s->mending.salt &&
+	    key_compare(&s->mesh->self.box_public, &s->peer->key) < 0)
+		return;
 	if (msg->u.sketch.from == 0)
 		d = may_serve(st, s) ? begin_decoding(st, s, msg->u.sketch.salt) : NULL;
 	if (!d || st->err || d->salt != msg->u.sketch.salt)
@@ -564,6 +570,12 @@ static bool is_far(const struct session *s)
 	return s->mending.members && gap > 16 && gap > MAX_OF(ours, theirs) / FETCH_SHARE;
 }
 
+static void check_later(struct step *st, struct session *s, int64_t after_ms)
+{
+	s->mending.check_ms = st->now.mono_ms + after_ms;
+	s->mesh->maintain_ms = MIN_OF(s->mesh->maintain_ms, s->mending.check_ms);
+}
+
 static void begin(struct step *st, struct session *s)
 {
 	struct mending *r = &s->mending;
@@ -572,8 +584,18 @@ static void begin(struct step *st, struct session *s)
 		return;
 	r->begun_ms = st->now.mono_ms;
 	step_trace(st, TRACE_REPAIR, s->mesh, s->peer ? &s->peer->key : NULL, 0);
-	if (catch_up(st, s))
+	if (catch_up(st, s)) {
+		r->is_patient = false;
 		return;
+	}
+	/* The other side may have just what we lack at hand: it goes first. */
+	if (!r->is_patient) {
+		r->is_patient = true;
+		r->begun_ms = 0;
+		check_later(st, s, PATIENCE_MS);
+		return;
+	}
+	r->is_patient = false;
 	/* Who has much less fetches; the other side waits for that. */
 	if (!is_far(s))
 		begin_sketch(st, s);
@@ -622,11 +644,12 @@ static void compare(struct step *st, struct session *s, const struct msg *msg)
 		m->counter_known = true;
 		r->known = m->log.next;
 		r->check_ms = 0;
+		r->salt = 0;
+		r->is_patient = false;
 	} else if (m->joining && m->joining->step == JOIN_FETCHING) {
 		repair_fetch(st, s);
 	} else if (!r->check_ms) {
-		r->check_ms = st->now.mono_ms + CHECK_AFTER_MS;
-		m->maintain_ms = MIN_OF(m->maintain_ms, r->check_ms);
+		check_later(st, s, CHECK_AFTER_MS);
 	}
 }
 

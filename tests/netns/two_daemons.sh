@@ -103,9 +103,9 @@ host_spawn c "$T/c.log" env NOTIFY_SOCKET="$T/notify" WATCHDOG_USEC=400000 \
 logged() { grep -qx "$1" "$T/c.log"; }
 told() { grep -qa "$1" "$T/told"; }
 wait_until 5 told READY=1 || fail "READY=1 was not told: $(cat "$T/c.log")"
-printf 'backend: none\nlogLevel: debug\nport: 4000\nadmins: [root]\n' >"$T/c.yaml"
+printf 'backend: none\nlogLevel: debug\nport: 4000\nadmins: [root]\ntimeout: 5s\n' >"$T/c.yaml"
 kill -HUP "$spawned"
-for line in port:needs-restart logLevel:applied admins:applied; do
+for line in port:needs-restart logLevel:applied admins:applied timeout:applied; do
 	wait_until 5 logged "event=config key=${line%:*} result=${line#*:}" ||
 		fail "no word of ${line%:*}: $(cat "$T/c.log")"
 done

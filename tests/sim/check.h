@@ -4,24 +4,35 @@
 #ifndef SMEG_TESTS_SIM_CHECK_H
 #define SMEG_TESTS_SIM_CHECK_H
 
+#include "base/map.h"
 #include "tests/sim/host.h"
 
 /* What the scenario knows: who should be in. */
 enum expected {
 	EXPECT_NOTHING,
 	EXPECT_IN,
-	EXPECT_LEFT
+	EXPECT_LEFT,
+	EXPECT_DEAD, /* gone for good without a word: whether it is in is the others' affair */
+};
+
+struct model_member {
+	struct map_node node; /* in model.by_key, once its key is known */
+	struct key key;
+	unsigned host;
+	bool is_known;
 };
 
 struct model {
 	char mesh[LIMIT_NAME_BYTES + 1];
 	enum expected *of; /* by host index */
-	struct key *keys;  /* of those that ever joined */
+	struct model_member *members;
+	struct map by_key;
 	size_t count;
 };
 
 void model_init(struct model *m, size_t hosts, const char *mesh);
 void model_fini(struct model *m);
+void model_key(struct model *m, unsigned host, const struct key *key); /* it has joined with it */
 
 /* All hosts that are up and should be in agree with each other and with the model. */
 bool check_converged(struct world *w, const struct model *m);
@@ -34,5 +45,12 @@ void check_safety(struct world *w, const struct model *m, bool settled);
 
 /* Devices hold exactly the group: every member's /128 with its own key, nobody else's. */
 void check_devices(struct world *w, const struct model *m);
+
+/* What `viewer` thinks of `who`; false: it has never heard of it. */
+bool check_member(const struct world *w,
+                  const struct model *m,
+                  unsigned viewer,
+                  unsigned who,
+                  struct member_view *ret);
 
 #endif

@@ -4,6 +4,7 @@
  *
  * The node and the hub are never re-entered: what one effect brings about (an answer of the kernel,
  * a session that goes down because the node closed it) waits in a queue until the effects are done.
+ * Since hosts take turns, they share the arenas of the step under way.
  */
 #include "tests/sim/host.h"
 
@@ -13,13 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMMIT_LAZY_US 1000000
+#define COMMIT_LAZY_US SECOND_US
+
+static int64_t mono_ms(const struct world *w, const struct host *h)
+{
+	return (w->now_us + w->now_us / 1000000 * h->drift_ppm) / 1000;
+}
 
 static struct instant now_of(const struct world *w, const struct host *h)
 {
+	int64_t ms = mono_ms(w, h);
+
 	return (struct instant){
-		.mono_ms = world_ms(w),
-		.unix_ms = SIM_EPOCH_UNIX_MS + world_ms(w) + h->clock_ahead_ms,
+		.mono_ms = ms,
+		.unix_ms = SIM_EPOCH_UNIX_MS + ms + h->clock_ahead_ms,
 	};
 }
 
@@ -35,67 +43,155 @@ static enum admit admit(void *ctx, const struct hello *hello, struct instant now
 	return node_admit(ctx, hello, now, ret_err);
 }
 
-/* --- timers ------------------------------------------------------------------------------------
- */
+/* --- what handling costs ---------------------------------------------------------------------- */
+
+static int64_t spent(const struct world *w, const struct host *h)
+{
+	const struct prices *p = &w->options.prices;
+	const struct crypto_counts *now = crypto_counts();
+
+	return h->spent_us + p->verify_us * (int64_t)(now->verified - h->before.verified) +
+	       p->sign_us * (int64_t)(now->signed_ - h->before.signed_) +
+	       p->dh_us * (int64_t)(now->dh - h->before.dh);
+}
+
+int64_t host_clear_us(const struct world *w, const struct host *h)
+{
+	return w->now_us + (h->is_handling ? spent(w, h) : 0);
+}
+
+static void begin(struct host *h, int64_t price_us)
+{
+	assert(!h->is_handling);
+	h->is_handling = true;
+	h->spent_us = price_us;
+	h->before = *crypto_counts();
+}
 
 static void run(struct world *w, struct host *h);
+static void arm(struct world *w, struct host *h);
+
+/* Whatever waits is done, the time is spent, and the next timer is set. */
+static void end(struct world *w, struct host *h)
+{
+	struct tracker *t = w->tracker;
+
+	run(w, h);
+	h->busy_us = w->now_us + spent(w, h);
+	h->is_handling = false;
+	if (h->is_failing) {
+		host_crash(w, h);
+		return;
+	}
+	if (t && t->known_us[h->index] < 0 && t->knows(w, h, t->ctx)) {
+		t->known_us[h->index] = h->busy_us;
+		t->missing--;
+	}
+	arm(w, h);
+}
+
+void tracker_init(struct tracker *t, size_t hosts)
+{
+	memset(t, 0, sizeof(*t));
+	t->known_us = sim_resize(NULL, hosts * sizeof(*t->known_us));
+	t->missing = hosts;
+	for (size_t i = 0; i < hosts; i++)
+		t->known_us[i] = -1;
+}
+
+void tracker_fini(struct tracker *t)
+{
+	free(t->known_us);
+}
+
+/* --- timers ----------------------------------------------------------------------------------- */
 
 static void push(struct host *h, const struct event *ev)
 {
-	if (h->todo_count == h->todo_cap) {
-		h->todo_cap = h->todo_cap ? 2 * h->todo_cap : 16;
-		h->todo = realloc(h->todo, h->todo_cap * sizeof(*h->todo));
-		assert(h->todo);
-	}
+	h->todo = sim_grow(h->todo, h->todo_count, &h->todo_cap, sizeof(*h->todo));
 	h->todo[h->todo_count++] = *ev;
 }
 
 static void carry_outputs(struct world *w, struct host *h, struct hub_outputs *out, bool direct);
 
+static void tick(struct world *w, struct host *h)
+{
+	struct event ev = { .kind = EV_TICK };
+
+	begin(h, w->options.prices.tick_us);
+	if (hub_deadline(h->hub) <= mono_ms(w, h)) {
+		if (hub_tick(h->hub, now_of(w, h), &w->outer))
+			abort();
+		carry_outputs(w, h, &w->outer, true);
+	}
+	push(h, &ev);
+	end(w, h);
+}
+
+static int64_t deadline_ms(const struct host *h)
+{
+	return MIN_OF(node_deadline(h->node), hub_deadline(h->hub));
+}
+
 static void wake(struct world *w, struct coming *c)
 {
 	struct host *h = w->hosts[c->host];
-	struct event tick = { .kind = EV_TICK };
 
 	if (!h->is_up || h->generation != c->generation || h->timer_us != c->at_us)
 		return;
 	h->timer_us = INT64_MAX;
-	if (h->is_paused) {
-		c->at_us = h->timer_us = w->now_us + 10000;
-		world_plan(w, c);
-		return;
-	}
-	if (hub_deadline(h->hub) <= world_ms(w)) {
-		if (hub_tick(h->hub, now_of(w, h), &h->outer))
-			abort();
-		carry_outputs(w, h, &h->outer, true);
-	}
-	push(h, &tick);
-	run(w, h);
+	if (h->is_paused)
+		return; /* host_resume() arms again */
+	if (w->now_us >= h->busy_us && deadline_ms(h) <= mono_ms(w, h))
+		tick(w, h);
+	else
+		arm(w, h);
 }
 
 static void arm(struct world *w, struct host *h)
 {
-	int64_t a = node_deadline(h->node);
-	int64_t b = hub_deadline(h->hub);
-	int64_t ms = MIN_OF(a, b);
+	int64_t ms = deadline_ms(h);
 	struct coming c = { .run = wake, .host = h->index, .generation = h->generation };
 
 	if (ms == TIME_NEVER)
 		return;
-	c.at_us = MAX_OF(ms * 1000, w->now_us + 1);
+	c.at_us = ms * 1000 - ms / 1000 * h->drift_ppm;
+	c.at_us = MAX_OF(c.at_us, MAX_OF(w->now_us + 1, h->busy_us));
+	if (h->drift_ppm && ms > mono_ms(w, h))
+		c.at_us = MAX_OF(c.at_us, w->now_us + 500);
 	if (h->timer_us <= c.at_us)
 		return;
 	h->timer_us = c.at_us;
 	world_plan(w, &c);
 }
 
+/* --- disk ------------------------------------------------------------------------------------- */
+
+static void commit(struct world *w, struct host *h)
+{
+	int64_t price_us = w->options.prices.commit_us * MAX_OF((int64_t)h->disk.slowness, 1);
+
+	h->must_commit = false;
+	if (!h->disk.pending_count)
+		return;
+	h->is_failing |= !disk_commit(&h->disk);
+	h->spent_us += price_us;
+}
+
 static void commit_lazy(struct world *w, struct coming *c)
 {
 	struct host *h = w->hosts[c->host];
 
-	if (h->is_up && h->generation == c->generation)
-		disk_commit(&h->disk);
+	if (!h->is_up || h->generation != c->generation || !h->disk.pending_count)
+		return;
+	if (h->is_paused || w->now_us < h->busy_us) {
+		c->at_us = MAX_OF(w->now_us + 10000, h->busy_us);
+		world_plan(w, c);
+		return;
+	}
+	begin(h, 0);
+	commit(w, h);
+	end(w, h);
 }
 
 static void persist(struct world *w, struct host *h, const struct effect *e)
@@ -109,29 +205,27 @@ static void persist(struct world *w, struct host *h, const struct effect *e)
 
 	if (!h->disk.pending_count && !e->u.persist.durable)
 		world_plan(w, &c);
-	disk_put(&h->disk, &e->u.persist.row);
+	disk_put(w->store, &h->disk, &e->u.persist.row);
 	h->must_commit |= e->u.persist.durable;
 }
 
 /* Rows up to here are one transaction, on the disk before anything leaves that may speak of them.
  */
-static void before_leaving(struct host *h)
+static void before_leaving(struct world *w, struct host *h)
 {
 	if (h->must_commit)
-		disk_commit(&h->disk);
-	h->must_commit = false;
+		commit(w, h);
 }
 
-/* --- effects -----------------------------------------------------------------------------------
- */
+/* --- effects ---------------------------------------------------------------------------------- */
 
 static void dial(struct world *w, struct host *h, const struct effect *e)
 {
 	uint64_t link = net_dial(w, h, &e->u.dial.at);
 
-	if (hub_dial(h->hub, link, e, now_of(w, h), &h->inner))
+	if (hub_dial(h->hub, link, e, now_of(w, h), &w->inner))
 		abort();
-	carry_outputs(w, h, &h->inner, false);
+	carry_outputs(w, h, &w->inner, false);
 }
 
 static void read_device(struct host *h, const struct effect *e)
@@ -166,23 +260,25 @@ static void carry(struct world *w, struct host *h, const struct effect *e)
 	struct event ev = { .kind = EV_ADDRESSES };
 
 	if (e->kind == FX_SEND || e->kind == FX_DIAL || e->kind == FX_REPLY)
-		before_leaving(h);
+		before_leaving(w, h);
+	if (h->is_failing)
+		return;
 	switch (e->kind) {
 	case FX_PERSIST:
 		persist(w, h, e);
 		break;
 	case FX_SEND:
-		if (hub_send(h->hub, e, now_of(w, h), &h->inner))
+		if (hub_send(h->hub, e, now_of(w, h), &w->inner))
 			abort();
-		carry_outputs(w, h, &h->inner, false);
+		carry_outputs(w, h, &w->inner, false);
 		break;
 	case FX_DIAL:
 		dial(w, h, e);
 		break;
 	case FX_CLOSE:
-		if (hub_close(h->hub, e->u.session, now_of(w, h), &h->inner))
+		if (hub_close(h->hub, e->u.session, now_of(w, h), &w->inner))
 			abort();
-		carry_outputs(w, h, &h->inner, false);
+		carry_outputs(w, h, &w->inner, false);
 		break;
 	case FX_READ_DEVICE:
 		read_device(h, e);
@@ -209,16 +305,16 @@ static void carry(struct world *w, struct host *h, const struct effect *e)
 
 static void step(struct world *w, struct host *h, const struct event *ev)
 {
-	if (node_step(h->node, ev, &h->fx))
+	if (node_step(h->node, ev, &w->fx))
 		abort();
-	for (size_t i = 0; i < h->fx.count; i++)
-		carry(w, h, &h->fx.list[i]);
+	for (size_t i = 0; i < w->fx.count; i++)
+		carry(w, h, &w->fx.list[i]);
 }
 
 /* direct: events go to the node now, for what they point to is in `out`; else they wait. */
 static void carry_outputs(struct world *w, struct host *h, struct hub_outputs *out, bool direct)
 {
-	for (size_t i = 0; i < out->count; i++) {
+	for (size_t i = 0; i < out->count && !h->is_failing; i++) {
 		struct hub_output *o = &out->list[i];
 
 		if (o->kind == HUB_SEND) {
@@ -235,9 +331,9 @@ static void carry_outputs(struct world *w, struct host *h, struct hub_outputs *o
 	}
 }
 
-static void fill(struct host *h,
+static void fill(struct world *w,
+                 struct host *h,
                  struct event *ev,
-                 struct arena *arena,
                  struct device *device,
                  struct own_address *own)
 {
@@ -250,7 +346,7 @@ static void fill(struct host *h,
 		ev->u.addresses.list = own;
 		ev->u.addresses.count = 1;
 	} else if (ev->kind == EV_DEVICE && node_mesh_find(h->node, ev->u.device.mesh, &view)) {
-		kern_read(&h->kern, view.device, arena, device);
+		kern_read(&h->kern, view.device, &w->arena, device);
 		ev->u.device.device = device;
 	} else if (ev->kind == EV_DEVICE) {
 		memset(device, 0, sizeof(*device));
@@ -262,63 +358,111 @@ static void run(struct world *w, struct host *h)
 {
 	struct own_address own = { .bits = 0 };
 	struct device device;
-	struct arena arena;
 
-	if (h->is_running)
-		return;
-	h->is_running = true;
-	arena_init(&arena, &w->mem);
-	while (h->todo_first < h->todo_count) {
+	while (h->todo_first < h->todo_count && !h->is_failing) {
 		struct event ev = h->todo[h->todo_first++];
 
 		ev.now = now_of(w, h);
-		fill(h, &ev, &arena, &device, &own);
+		fill(w, h, &ev, &device, &own);
 		step(w, h, &ev);
-		arena_reset(&arena);
+		arena_reset(&w->arena);
 	}
 	h->todo_first = h->todo_count = 0;
-	arena_fini(&arena);
-	h->is_running = false;
-	arm(w, h);
 }
 
-/* --- what comes from the network ----------------------------------------------------------------
- */
+/* --- what comes from the network -------------------------------------------------------------- */
 
-void host_accepted(struct world *w, struct host *h, uint64_t link, const struct endpoint *remote)
+static int to_hub(struct world *w,
+                  struct host *h,
+                  const struct arrival *a,
+                  const struct endpoint *remote)
 {
-	if (hub_accepted(h->hub, link, remote, now_of(w, h), &h->outer))
-		abort();
-	carry_outputs(w, h, &h->outer, true);
-	run(w, h);
+	struct instant now = now_of(w, h);
+
+	switch (a->kind) {
+	case ARRIVAL_BYTES:
+		return hub_bytes(h->hub, a->link, a->data, now, &w->outer);
+	case ARRIVAL_ACCEPTED:
+		return hub_accepted(h->hub, a->link, remote, now, &w->outer);
+	case ARRIVAL_CONNECTED:
+		return hub_connected(h->hub, a->link, remote, now, &w->outer);
+	case ARRIVAL_DOWN:
+		return hub_link_down(h->hub, a->link, a->err, now, &w->outer);
+	}
+	return 0;
 }
 
-void host_connected(struct world *w, struct host *h, uint64_t link, const struct endpoint *remote)
+static void handle(struct world *w, struct host *h, struct arrival *a)
 {
-	if (hub_connected(h->hub, link, remote, now_of(w, h), &h->outer))
-		abort();
-	carry_outputs(w, h, &h->outer, true);
-	run(w, h);
+	const struct prices *p = &w->options.prices;
+	struct endpoint remote = { .port = 0 };
+
+	if (arrival_is_due(w, a, &remote)) {
+		begin(h, a->kind == ARRIVAL_BYTES ? p->message_us : p->tick_us);
+		if (to_hub(w, h, a, &remote))
+			abort();
+		h->marked += crypto_take_marked();
+		carry_outputs(w, h, &w->outer, true);
+		end(w, h);
+	}
+	arrival_done(w, a);
 }
 
-void host_bytes(struct world *w, struct host *h, uint64_t link, struct bytes data)
+static void serve(struct world *w, struct host *h);
+
+static void serve_later(struct world *w, struct coming *c)
 {
-	if (hub_bytes(h->hub, link, data, now_of(w, h), &h->outer))
-		abort();
-	carry_outputs(w, h, &h->outer, true);
-	run(w, h);
+	struct host *h = w->hosts[c->host];
+
+	if (!h->is_up || h->generation != c->generation)
+		return;
+	h->is_serving = false;
+	serve(w, h);
 }
 
-void host_link_down(struct world *w, struct host *h, uint64_t link, int err)
+/* Take what has come, one by one; what does not fit now is planned for. */
+static void serve(struct world *w, struct host *h)
 {
-	if (hub_link_down(h->hub, link, err, now_of(w, h), &h->outer))
-		abort();
-	carry_outputs(w, h, &h->outer, true);
-	run(w, h);
+	struct coming c = { .run = serve_later, .host = h->index, .generation = h->generation };
+
+	while (h->inbox && h->is_up && !h->is_paused && w->now_us >= h->busy_us) {
+		struct arrival *a = h->inbox;
+
+		h->inbox = a->next;
+		if (!h->inbox)
+			h->inbox_end = &h->inbox;
+		handle(w, h, a);
+	}
+	if (!h->inbox || !h->is_up || h->is_paused || h->is_serving)
+		return;
+	h->is_serving = true;
+	c.at_us = h->busy_us;
+	world_plan(w, &c);
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+void host_arrival(struct world *w, struct host *h, struct arrival *a)
+{
+	a->next = NULL;
+	*h->inbox_end = a;
+	h->inbox_end = &a->next;
+	if (!h->is_serving)
+		serve(w, h);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+/* Each in a /64 of its own, as strangers are counted by it. */
+void host_place(struct host *h, unsigned index)
+{
+	uint32_t number = index + 1;
+
+	h->at.addr.b[0] = 0xfd;
+	h->at.addr.b[1] = 0x09;
+	h->at.addr.b[15] = 1;
+	for (unsigned i = 0; i < 4; i++)
+		h->at.addr.b[4 + i] = (uint8_t)(number >> (24 - 8 * i));
+	h->at.port = SIM_GOSSIP_PORT;
+}
 
 struct host *host_new(struct world *w)
 {
@@ -326,29 +470,23 @@ struct host *host_new(struct world *w)
 
 	assert(h);
 	h->index = (unsigned)w->hosts_count;
-	h->at.addr.b[0] = 0xfd;
-	h->at.addr.b[1] = 0x09;
-	h->at.addr.b[14] = (uint8_t)((h->index + 1) >> 8);
-	h->at.addr.b[15] = (uint8_t)(h->index + 1);
-	h->at.port = SIM_GOSSIP_PORT;
-	effects_init(&h->fx, &w->mem);
-	hub_outputs_init(&h->outer, &w->mem);
-	hub_outputs_init(&h->inner, &w->mem);
-	w->hosts = realloc(w->hosts, (w->hosts_count + 1) * sizeof(struct host *));
-	assert(w->hosts);
+	h->region = h->index % 19;
+	h->inbox_end = &h->inbox;
+	list_init(&h->links);
+	host_place(h, h->index);
+	w->hosts = sim_resize(w->hosts, (w->hosts_count + 1) * sizeof(struct host *));
 	w->hosts[w->hosts_count++] = h;
-	host_boot(w, h);
 	return h;
 }
 
 void host_free(struct world *w, struct host *h)
 {
-	(void)w;
+	for (struct arrival *a = h->inbox, *next; a; a = next) {
+		next = a->next;
+		arrival_done(w, a);
+	}
 	hub_free(h->hub);
 	node_free(h->node);
-	effects_fini(&h->fx);
-	hub_outputs_fini(&h->outer);
-	hub_outputs_fini(&h->inner);
 	disk_fini(&h->disk);
 	kern_fini(&h->kern);
 	free(h->todo);
@@ -357,34 +495,33 @@ void host_free(struct world *w, struct host *h)
 
 struct host *host_at(const struct world *w, const struct hostport *at)
 {
+	uint32_t number = 0;
 	struct addr a;
 
 	if (addr_parse(&a, at->host))
 		return NULL;
-	for (size_t i = 0; i < w->hosts_count; i++)
-		if (addr_equal(&w->hosts[i]->at.addr, &a))
-			return w->hosts[i];
-	return NULL;
+	for (unsigned i = 0; i < 4; i++)
+		number = number << 8 | a.b[4 + i];
+	if (!number || number > w->hosts_count || !addr_equal(&w->hosts[number - 1]->at.addr, &a))
+		return NULL;
+	return w->hosts[number - 1];
 }
 
-static void restore(struct world *w, struct host *h)
+struct restoring {
+	struct world *w;
+	struct host *h;
+};
+
+static void restore_row(void *ctx, const struct row *row)
 {
-	for (size_t i = 0; i < h->disk.count; i++) {
-		const struct disk_row *r = &h->disk.rows[i];
-		struct row row = {
-			.table = r->table,
-			.key = { r->key, r->key_bytes },
-			.value = { r->value, r->value_bytes },
-		};
-		struct event ev = { .kind = EV_RESTORE, .now = now_of(w, h), .u.row = &row };
+	struct restoring *r = ctx;
+	struct event ev = { .kind = EV_RESTORE, .now = now_of(r->w, r->h), .u.row = row };
 
-		memcpy(row.mesh, r->mesh, sizeof(row.mesh));
-		if (node_step(h->node, &ev, &h->fx))
-			abort();
-	}
+	if (node_step(r->h->node, &ev, &r->w->fx))
+		abort();
 }
 
-void host_boot(struct world *w, struct host *h)
+static void start(struct world *w, struct host *h)
 {
 	struct node_options no = {
 		.mem = &w->mem,
@@ -394,33 +531,50 @@ void host_boot(struct world *w, struct host *h)
 		.no_devices = !w->options.devices,
 	};
 	struct hub_options ho = { .mem = &w->mem, .directory = { NULL, identities, admit } };
-	struct event start = { .kind = EV_START };
 
-	assert(!h->is_up);
 	rng_bytes(&w->rng, no.seed, sizeof(no.seed));
 	rng_bytes(&w->rng, ho.seed, sizeof(ho.seed));
-	h->is_up = true;
-	h->generation++;
-	h->timer_us = INT64_MAX;
-	h->must_commit = false;
-	h->todo_first = h->todo_count = 0;
 	if (node_new(&no, &h->node))
 		abort();
 	ho.directory.ctx = h->node;
 	if (hub_new(&ho, &h->hub))
 		abort();
-	restore(w, h);
-	world_note(w, "boot", h->index, h->generation, 0);
-	push(h, &start);
-	run(w, h);
 }
 
-static void end(struct world *w, struct host *h, bool told)
+void host_boot(struct world *w, struct host *h)
 {
-	assert(h->is_up);
-	net_break(w, h, told);
-	disk_lose(&h->disk);
+	struct event ev = { .kind = EV_START };
+	struct restoring r = { w, h };
+
+	assert(!h->is_up);
+	h->is_up = true;
+	h->is_paused = h->is_silent = h->is_serving = h->is_failing = h->must_commit = false;
+	h->generation++;
+	h->timer_us = INT64_MAX;
+	h->busy_us = w->now_us;
+	h->todo_first = h->todo_count = 0;
+	start(w, h);
+	disk_visit(&h->disk, restore_row, &r);
+	world_note(w, "boot", h->index, h->generation, 0);
+	begin(h, w->options.prices.tick_us);
+	push(h, &ev);
+	end(w, h);
+}
+
+static void end_process(struct world *w, struct host *h, bool told)
+{
+	assert(h->is_up && !h->is_handling);
 	h->is_up = false;
+	h->is_paused = false;
+	net_break(w, h, told);
+	while (h->inbox) {
+		struct arrival *a = h->inbox;
+
+		h->inbox = a->next;
+		arrival_done(w, a);
+	}
+	h->inbox_end = &h->inbox;
+	disk_lose(&h->disk);
 	hub_free(h->hub);
 	node_free(h->node);
 	h->hub = NULL;
@@ -430,23 +584,43 @@ static void end(struct world *w, struct host *h, bool told)
 
 void host_crash(struct world *w, struct host *h)
 {
-	end(w, h, true);
+	end_process(w, h, true);
 }
 
 void host_power_off(struct world *w, struct host *h)
 {
-	end(w, h, false);
+	end_process(w, h, false);
+	h->is_silent = true;
 	kern_fini(&h->kern);
+}
+
+void host_pause(struct world *w, struct host *h)
+{
+	h->is_paused = h->is_up;
+	world_note(w, "pause", h->index, h->generation, 0);
+}
+
+void host_resume(struct world *w, struct host *h)
+{
+	if (!h->is_paused)
+		return;
+	h->is_paused = false;
+	world_note(w, "resume", h->index, h->generation, 0);
+	arm(w, h);
+	if (!h->is_serving)
+		serve(w, h);
 }
 
 void host_command(struct world *w, struct host *h, struct command *c)
 {
-	struct event ev = { .kind = EV_COMMAND, .now = now_of(w, h), .u.command = c };
+	struct event ev = { .kind = EV_COMMAND, .u.command = c };
 
 	c->request = ++h->last_request;
 	memset(&h->outcome, 0, sizeof(h->outcome));
 	h->outcome.request = c->request;
 	world_note(w, "command", h->index, c->request, (uint64_t)c->kind);
+	begin(h, w->options.prices.message_us);
+	ev.now = now_of(w, h);
 	step(w, h, &ev);
-	run(w, h);
+	end(w, h);
 }

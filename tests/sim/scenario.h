@@ -1,10 +1,13 @@
 /*
- * Scenarios: what happens in a world, one per rule or mended bug.
+ * Scenarios: what happens in a world, one per rule or mended bug, each in a file of scenarios/.
+ *
+ * A file defines run() and ends with SCENARIO(name, help, nodes), which puts it into the list that
+ * the linker gathers.
  */
 #ifndef SMEG_TESTS_SIM_SCENARIO_H
 #define SMEG_TESTS_SIM_SCENARIO_H
 
-#include "tests/sim/check.h"
+#include "tests/sim/act.h"
 
 struct scenario {
 	const char *name;
@@ -13,7 +16,10 @@ struct scenario {
 	void (*run)(struct world *w, struct model *m);
 };
 
-extern const struct scenario scenarios[];
-extern const size_t scenarios_count;
+#define SCENARIO(name_, help_, nodes_)                                                         \
+	static const struct scenario this_one = { #name_, help_, nodes_, run };                \
+	__attribute__((used,                                                                   \
+	               section("sim_scenarios"))) static const struct scenario *const listed = \
+		&this_one;
 
 #endif

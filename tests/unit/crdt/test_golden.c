@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "crdt/beat.h"
 #include "crdt/codec_priv.h"
 #include "crdt/invite.h"
 #include "tests/unit/crdt/golden.h"
@@ -241,6 +242,16 @@ static void make_token_binary(struct fixture *f, struct blob *out)
 	out->count -= 4;
 }
 
+static void make_beat(struct fixture *f, struct blob *out)
+{
+	struct beat beat = { .number = 0x0102030405060708, .members = 3000 };
+
+	for (size_t i = 0; i < sizeof(beat.digest); i++)
+		beat.digest[i] = (uint8_t)(0xa0 + i);
+	beat_sign(&beat, &f->members[0], &f->mesh.sign_public, out->at);
+	out->count = BEAT_BYTES;
+}
+
 static const struct {
 	const char *corpus;
 	const char *name;
@@ -261,6 +272,7 @@ static const struct {
 	{ "invite", "invite", make_invite, GOLDEN_INVITE },
 	{ "invite", "invite-full", make_invite_full, GOLDEN_INVITE_FULL },
 	{ "token", "token", make_token, GOLDEN_TOKEN },
+	{ "beat", "beat", make_beat, GOLDEN_BEAT },
 	{ "stmt", "sequence", make_sequence, NULL },
 	{ "token", "token-binary", make_token_binary, NULL },
 };

@@ -27,7 +27,9 @@ static void test_an_empty_file_is_all_defaults(void **state)
 	assert_int_equal(want.wireguard_port, 51820);
 	assert_int_equal(want.backend, BACKEND_AUTO);
 	assert_int_equal(want.log_level, LOG_INFO);
-	assert_int_equal(want.pull_interval_s, 3);
+	assert_int_equal(want.heartbeat_interval_s, 10);
+	assert_int_equal(want.pull_interval_s, 5);
+	assert_int_equal(want.timeout_s, 12);
 	assert_string_equal(want.state_directory, "/var/lib/smegmesh");
 	assert_string_equal(want.run_directory, "/run/smegmesh");
 	assert_string_equal(want.device_prefix, "smeg");
@@ -58,7 +60,9 @@ static void test_every_key_is_taken(void **state)
 				   "endpoints: [a.example, \"[fd00::2]:77\", 198.51.100.1:5]\n"
 				   "group: \"\"\n"
 				   "admins:\n- alice\n- bob\n"
-				   "pullInterval: 3600\n";
+				   "heartbeatInterval: 300\n"
+				   "pullInterval: 1h\n"
+				   "timeout: \"5m\"\n";
 	struct diag diag;
 	struct conf c;
 
@@ -85,7 +89,9 @@ static void test_every_key_is_taken(void **state)
 	assert_string_equal(c.group, "");
 	assert_int_equal(c.admins.count, 2);
 	assert_string_equal(c.admins.list[1], "bob");
+	assert_int_equal(c.heartbeat_interval_s, 300);
 	assert_int_equal(c.pull_interval_s, 3600);
+	assert_int_equal(c.timeout_s, 300);
 }
 
 /* What is wrong, what the error says (all of it, or its beginning), what the hint says. */
@@ -115,8 +121,11 @@ static const struct {
 	{ "interClusterChance: 0.15", "f:1:1: interClusterChance is", "remove it" },
 	{ "branch: 3", "f:1:1: branch is no longer", "remove it" },
 	{ "infectionCount: 3", "f:1:1: infectionCount is no longer", "remove it" },
-	{ "heartbeatInterval: 300", "f:1:1: heartbeatInterval is", "remove it" },
-	{ "timeout: 5", "f:1:1: timeout is no longer", "--timeout" },
+	{ "syncRate: 2", "f:1:1: syncRate is no longer", "pullInterval" },
+	{ "syncTime: 2", "f:1:1: syncTime is no longer", "pullInterval" },
+	{ "port: 1\n  \nbranchRate: 3", "f:3:1: branchRate is no longer", "members' keys" },
+	{ "heartBeatTime: 20", "f:1:1: heartBeatTime is no longer", "write heartbeatInterval" },
+	{ "pruneTime: 60", "f:1:1: pruneTime is no longer", "timeout" },
 	{ "baseConfiguration:\n  role: peer", "f:1:1: baseConfiguration is", "smegctl invite" },
 	/* numbers */
 	{ "port: 0", "f:1:7: port is \"0\"; it must be 1..65535", "" },
@@ -132,7 +141,22 @@ static const struct {
 	{ "port: 18446744073709551617", "f:1:7: port is \"18446744073709551617\"", "" },
 	{ "port: 4294967297", "f:1:7: port is \"4294967297\"", "" },
 	{ "mtu: 1279", "f:1:6: mtu is \"1279\"; it must be 0 or 1280..9000 bytes", "" },
-	{ "pullInterval: 0", "f:1:15: pullInterval is \"0\"; it must be 1..3600 seconds", "" },
+	{ "pullInterval: 0",
+	  "f:1:15: pullInterval is \"0\"; it must be 1s..1h (seconds, or with a unit: s, m, h)",
+	  "" },
+	{ "pullInterval: 3601", "f:1:15: pullInterval is \"3601\"; it must be 1s..1h", "" },
+	{ "pullInterval: 2h", "f:1:15: pullInterval is \"2h\"", "" },
+	{ "heartbeatInterval: 0s", "f:1:20: heartbeatInterval is \"0s\"; it must be 1s..10m", "" },
+	{ "heartbeatInterval: 601", "f:1:20: heartbeatInterval is \"601\"", "" },
+	{ "heartbeatInterval: 11m", "f:1:20: heartbeatInterval is \"11m\"", "" },
+	{ "heartbeatInterval: 1d", "f:1:20: heartbeatInterval is \"1d\"", "" },
+	{ "heartbeatInterval: s", "f:1:20: heartbeatInterval is \"s\"", "" },
+	{ "heartbeatInterval: 10 s", "f:1:20: heartbeatInterval is \"10 s\"", "" },
+	{ "heartbeatInterval: 1.5s", "f:1:20: heartbeatInterval is \"1.5s\"", "" },
+	{ "heartbeatInterval: 71582789m", "f:1:20: heartbeatInterval is \"71582789m\"", "" },
+	{ "heartbeatInterval: 99999999999s", "f:1:20: heartbeatInterval is", "" },
+	{ "timeout: 2", "f:1:10: timeout is \"2\"; it must be 3s..5m", "" },
+	{ "timeout: 301", "f:1:10: timeout is \"301\"", "" },
 	{ "wireguardPort: 65520", "f:1:16: wireguardPort is \"65520\"; it must be 1..65519", "" },
 	/* other values */
 	{ "backend: kernal",
@@ -251,6 +275,28 @@ static void check_round_trip(const struct conf *c)
 	free(text);
 }
 
+/* Bare numbers are the prototype's seconds; what is printed has a unit. */
+static void test_durations(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t seconds;
+	} good[] = { { "1", 1 },    { "1s", 1 },    { "90", 90 },   { "90s", 90 },
+		     { "2m", 120 }, { "10m", 600 }, { "600", 600 }, { "600s", 600 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		struct diag diag = { "", "" };
+		struct conf c;
+
+		conf_defaults(&c);
+		if (conf_set(&c, "x", "heartbeatInterval", good[i].text, &diag))
+			fail_msg("%s: %s", good[i].text, diag.text);
+		assert_int_equal(c.heartbeat_interval_s, good[i].seconds);
+		check_round_trip(&c);
+	}
+}
+
 static void test_what_is_printed_reads_back(void **state)
 {
 	struct diag diag;
@@ -351,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_a_file_has_a_largest_size),
 		cmocka_unit_test(test_depth_costs_nothing),
 		cmocka_unit_test(test_what_is_printed_reads_back),
+		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_changes_are_told_by_key),
 		cmocka_unit_test(test_overrides_are_checked_as_in_the_file),
 		cmocka_unit_test(test_a_missing_file_is_named),

@@ -311,12 +311,15 @@ static void test_who_was_away_hears_all_that_it_missed(void **state)
 	assert_int_equal(set_alias(&n, 3, "lonely"), 0);
 	net_run(&n, MS_PER_MINUTE);
 	assert_false(net_agrees(&n, "home"));
+	/* The three prune the one; it knows better than to prune them. */
 	for (size_t i = 0; i < 4; i++)
-		assert_int_equal(net_members(&n, i, "home"), 4); /* unreachable is not removed */
+		assert_int_equal(net_members(&n, i, "home"), i < 3 ? 3 : 4);
 	for (size_t i = 0; i < 3; i++)
 		net_cut(&n, 3, i, false);
 	net_run(&n, DIAL_BACKOFF_MAX_MS * 5 / 4 + 5 * MS_PER_SECOND);
 	assert_true(net_agrees(&n, "home"));
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(net_members(&n, i, "home"), 4);
 	net_fini(&n);
 }
 
@@ -368,6 +371,52 @@ static void test_a_silent_session_is_asked_and_then_given_up(void **state)
 	net_run(&n, MS_PER_MINUTE);
 	assert_true(node_member_next(n.hosts[0].node, net_mesh(&n, 0, "home")->id, &key, &v));
 	assert_true(v.is_reachable && v.has_session);
+	net_fini(&n);
+}
+
+/* The same, after a person has asked for another patience. */
+static void test_the_timeout_can_be_changed_while_it_runs(void **state)
+{
+	struct event ev = { .kind = EV_INTERVALS };
+	struct net n;
+
+	(void)state;
+	net_init(&n, 2);
+	net_make_home(&n);
+	ev.u.intervals.timeout_ms = 3 * MS_PER_SECOND;
+	ev.u.intervals.pull_ms = 300 * MS_PER_SECOND;
+	net_event(&n, 0, &ev);
+	net_run(&n, 10 * MS_PER_SECOND);
+	assert_int_equal(n.hosts[0].node->sessions.count, 1);
+	net_cut(&n, 0, 1, true);
+	net_run(&n, 6 * MS_PER_SECOND);
+	assert_int_equal(n.hosts[0].node->sessions.count, 0);
+	assert_int_equal(n.hosts[1].node->sessions.count, 1);
+	net_fini(&n);
+}
+
+static void test_a_shorter_pull_interval_counts_at_once(void **state)
+{
+	struct event ev = { .kind = EV_INTERVALS };
+	struct net n;
+	struct node *node;
+
+	(void)state;
+	net_init(&n, 2);
+	net_make_home(&n);
+	node = n.hosts[0].node;
+	ev.u.intervals.pull_ms = MS_PER_HOUR;
+	net_event(&n, 0, &ev);
+	net_run(&n, 10 * MS_PER_SECOND);
+	assert_true(net_mesh(&n, 0, "home")->repair_ms > n.mono_ms + 30 * MS_PER_MINUTE);
+	ev.u.intervals.pull_ms = MS_PER_SECOND;
+	net_event(&n, 0, &ev);
+	assert_true(net_mesh(&n, 0, "home")->repair_ms <= n.mono_ms + MS_PER_SECOND);
+	ev.u.intervals = (struct intervals){ 0 };
+	net_event(&n, 0, &ev);
+	assert_int_equal(node->options.heartbeat_interval_ms, HEARTBEAT_INTERVAL_MS);
+	assert_int_equal(node->options.pull_interval_ms, PULL_INTERVAL_MS);
+	assert_int_equal(node->options.timeout_ms, SESSION_DEAD_MS);
 	net_fini(&n);
 }
 
@@ -464,6 +513,8 @@ int main(void)
 		cmocka_unit_test(test_who_was_away_hears_all_that_it_missed),
 		cmocka_unit_test(test_halves_of_a_split_find_each_other),
 		cmocka_unit_test(test_a_silent_session_is_asked_and_then_given_up),
+		cmocka_unit_test(test_the_timeout_can_be_changed_while_it_runs),
+		cmocka_unit_test(test_a_shorter_pull_interval_counts_at_once),
 		cmocka_unit_test(test_a_session_that_nobody_needs_is_closed),
 		cmocka_unit_test(test_peers_are_only_those_that_are_talked_to),
 	};

@@ -356,7 +356,7 @@ static void test_an_introducer_that_is_silent_is_passed_over(void **state)
 
 static void test_a_join_ends_in_time_whatever_happens(void **state)
 {
-	static const enum msg_kind kinds[] = { MSG_REDEEM, MSG_ENTRIES, MSG_DIGEST, MSG_WANT };
+	static const enum msg_kind kinds[] = { MSG_REDEEM, MSG_ENTRIES, MSG_DIGEST, MSG_FETCH };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {

@@ -433,7 +433,7 @@ static void test_a_restart_changes_nothing(void **state)
 	assert_true(node_mesh_find(n.hosts[1].node, "home", &before));
 	counter = self_record(&n, 1)->counter;
 	net_crash(&n, 1);
-	net_run(&n, MS_PER_MINUTE);
+	net_run(&n, 300);
 	net_log_clear(&n, 1);
 	net_boot(&n, 1);
 	net_run(&n, MS_PER_MINUTE);
@@ -446,6 +446,39 @@ static void test_a_restart_changes_nothing(void **state)
 	assert_false(net_logged(&n, 1, "put state"));
 	assert_false(net_logged(&n, 1, "apply"));
 	assert_true(net_agrees(&n, "home"));
+	net_fini(&n);
+}
+
+/* Who was away for longer was pruned; it comes back as the same, and no tunnel went meanwhile. */
+static void test_who_was_away_and_pruned_comes_back(void **state)
+{
+	struct mesh_view before;
+	struct mesh_view after;
+	uint64_t counter;
+	struct net n;
+
+	(void)state;
+	net_init(&n, 3);
+	net_make_home(&n);
+	assert_true(node_mesh_find(n.hosts[1].node, "home", &before));
+	counter = self_record(&n, 1)->counter;
+	net_crash(&n, 1);
+	net_run(&n, MS_PER_MINUTE);
+	assert_int_equal(net_members(&n, 0, "home"), 2);
+	assert_int_equal(n.hosts[0].devices[0].box.d.peers_count, 2);
+	net_run(&n, PRUNED_KEEP_MS);
+	assert_int_equal(n.hosts[0].devices[0].box.d.peers_count, 1);
+	net_boot(&n, 1);
+	net_run(&n, MS_PER_MINUTE);
+	assert_true(node_mesh_find(n.hosts[1].node, "home", &after));
+	assert_true(key_equal(&before.self, &after.self));
+	assert_true(addr_equal(&before.address, &after.address));
+	assert_true(self_record(&n, 1)->counter > counter);
+	assert_true(net_agrees(&n, "home"));
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(net_members(&n, i, "home"), 3);
+		assert_int_equal(n.hosts[i].devices[0].box.d.peers_count, 2);
+	}
 	net_fini(&n);
 }
 
@@ -537,6 +570,7 @@ static void test_a_prune_of_a_living_member_is_refuted(void **state)
 	prune_attest(record, &net_mesh(&n, 2, "home")->self, &m->mesh_public, &attests[1]);
 	assert_int_equal(remove_make_prune(&n.hosts[0].mt.mem, record, attests, 2, &prune), 0);
 	tell(&n, 0, 2, prune);
+	net_run(&n, 5 * MS_PER_SECOND);
 	assert_true(self_record(&n, 1)->counter > record->counter);
 	assert_int_equal(net_members(&n, 0, "home"), 3);
 	assert_int_equal(net_members(&n, 1, "home"), 3);
@@ -662,6 +696,7 @@ int main(void)
 		cmocka_unit_test(test_the_key_to_join_with_is_made_once),
 		cmocka_unit_test(test_who_leaves_tells_and_keeps_only_its_key_and_counter),
 		cmocka_unit_test(test_a_restart_changes_nothing),
+		cmocka_unit_test(test_who_was_away_and_pruned_comes_back),
 		cmocka_unit_test(test_counters_never_go_back_whatever_the_clock_does),
 		cmocka_unit_test(test_a_restored_backup_is_heard_again),
 		cmocka_unit_test(test_a_prune_of_a_living_member_is_refuted),

@@ -1,0 +1,74 @@
+/*
+ * Rows of the bench that the simulator can measure: `smegsim --row NAME --nodes N --seeds K`.
+ */
+#ifndef SMEG_TESTS_SIM_MEASURE_H
+#define SMEG_TESTS_SIM_MEASURE_H
+
+#include "tests/sim/spread.h"
+
+/*
+ * What TCP/IP adds, for people: 40 bytes of headers to each portion, and as many for the other
+ * side's acknowledgement, since single small messages are acknowledged one by one.
+ */
+#define MEASURE_TCP_BYTES 80
+
+enum summary {
+	SUM_P99, /* 99th percentile of all samples */
+	SUM_MEAN,
+	SUM_WORST, /* the greatest */
+	SUM_LEAST,
+	SUM_TOTAL,
+};
+
+struct series {
+	const char *name;
+	const char *unit;
+	enum summary how;
+	double *samples;
+	size_t count;
+	size_t cap;
+	size_t missing; /* samples that could not be taken: the row has no value then */
+};
+
+#define MEASURE_SERIES_MAX 16
+
+/* One row's measuring over all seeds. */
+struct measure {
+	unsigned nodes;
+	unsigned seeds;
+	struct series series[MEASURE_SERIES_MAX];
+	size_t series_count;
+};
+
+/* A group of figures that one world gives; run once for each seed. */
+struct group {
+	const char *name;
+	const char *help;
+	void (*options)(struct world_options *o); /* may be NULL */
+	void (*run)(struct measure *b, struct world *w, struct model *m);
+};
+
+#define GROUP(name_, help_, options_) GROUP_AS(name_, run, help_, options_)
+#define GROUP_AS(name_, run_, help_, options_)                                                   \
+	static const struct group group_##name_ = { #name_, help_, options_, run_ };             \
+	__attribute__((used,                                                                     \
+	               section("sim_groups"))) static const struct group *const listed_##name_ = \
+		&group_##name_;
+
+struct series *measure_series(struct measure *b,
+                              const char *name,
+                              const char *unit,
+                              enum summary how);
+void measure_add(struct series *s, double value);
+void measure_lost(struct series *s);
+
+int measure_run(const char *name, const struct world_options *o, unsigned nodes, unsigned seeds);
+void measure_list(void);
+
+/* Processor seconds of this process so far. */
+double measure_cpu(void);
+
+/* A live host, up and in, drawn by the world's generator. */
+unsigned measure_host(struct world *w, const struct model *m);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * Large worlds begin from prepared disks instead of by thousands of joins: identities, admissions
+ * and records are made once, and every host boots with all of them.
+ */
+#ifndef SMEG_TESTS_SIM_PREPARE_H
+#define SMEG_TESTS_SIM_PREPARE_H
+
+#include "tests/sim/check.h"
+
+/* The model's hosts (made, not booted) come up as members of one mesh; host 0 administers it. */
+void prepare_mesh(struct world *w, struct model *m);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * A healthy mesh on a LAN: what idling costs, and ten changes one after the other.
+ */
+#include "tests/sim/measure.h"
+
+#include "tests/sim/act.h"
+
+#define CHANGES 10
+#define SETTLE_US MINUTE_US
+#define IDLE_US MINUTE_US
+
+static double idle(struct measure *b, struct world *w, const struct model *m)
+{
+	double cpu = measure_cpu();
+	struct traffic before = traffic_of(w);
+	double seconds = (double)IDLE_US / 1e6;
+	double rate;
+	double portions;
+
+	world_pass(w, IDLE_US);
+	rate = (double)(w->bytes - before.bytes) / (double)m->count / seconds;
+	portions = (double)(w->messages - before.portions) / (double)m->count / seconds;
+	measure_add(measure_series(b, "sim_speed", "x", SUM_LEAST),
+	            seconds / (measure_cpu() - cpu));
+	measure_add(measure_series(b, "idle_bytes_per_s", "B/s", SUM_WORST), rate);
+	measure_add(measure_series(b, "idle_tcp_bytes_per_s", "B/s", SUM_WORST),
+	            rate + MEASURE_TCP_BYTES * portions);
+	measure_add(measure_series(b, "idle_messages_per_s", "1/s", SUM_WORST), portions);
+	return rate;
+}
+
+static void changes(struct measure *b, struct world *w, struct model *m, double idle_rate)
+{
+	struct series *last = measure_series(b, "spread_lan_p99_ms", "ms", SUM_P99);
+	double copies = 0;
+	double bytes = 0;
+	double portions = 0;
+
+	for (unsigned i = 0; i < CHANGES; i++) {
+		struct spread s;
+
+		spread_change(w, m, measure_host(w, m), MINUTE_US, &s);
+		if (s.missing)
+			measure_lost(last);
+		else
+			measure_add(last, (double)s.last_us / 1e3);
+		copies += s.copies / CHANGES;
+		portions += s.portions / CHANGES;
+		bytes += (s.bytes - idle_rate * (double)(s.last_us + SPREAD_TAIL_US) / 1e6) /
+		         CHANGES;
+	}
+	measure_add(measure_series(b, "spread_copies", "copies", SUM_WORST), copies);
+	measure_add(measure_series(b, "change_bytes", "B", SUM_WORST), bytes);
+	measure_add(measure_series(b, "change_messages", "1", SUM_WORST), portions);
+}
+
+static void run(struct measure *b, struct world *w, struct model *m)
+{
+	raise_mesh(w, m);
+	world_pass(w, SETTLE_US);
+	changes(b, w, m, idle(b, w, m));
+	check_final(w, m);
+}
+
+GROUP(calm,
+      "a healthy LAN: spread_lan_p99_ms, spread_copies, change_bytes, idle_*, sim_speed",
+      NULL)
