@@ -126,7 +126,7 @@ static void conclude(struct step *st, struct mesh *m, struct watched *w)
 
 void watch_asked(struct step *st, struct mesh *m, struct watched *w)
 {
-	if (w->state != WATCH_QUIET || st->now.mono_ms - w->heard_ms < WATCH_HEARD_MS ||
+	if (w->state != WATCH_QUIET ||
 	    (w->asked_ms && st->now.mono_ms - w->asked_ms < WATCH_ASKED_PAUSE_MS))
 		return;
 	w->asked_ms = st->now.mono_ms;

@@ -105,6 +105,18 @@ static struct session *session_between(const struct net *n, size_t at, size_t wi
 	return p->session;
 }
 
+static void break_session(struct net *n, size_t a, size_t b)
+{
+	struct event down = { .kind = EV_SESSION_DOWN };
+
+	down.u.session_down.session = session_between(n, a, b)->id;
+	for (size_t i = 0; i < n->sessions_count; i++)
+		if (n->sessions[i].id == down.u.session_down.session)
+			n->sessions[i].open[0] = n->sessions[i].open[1] = false;
+	net_event(n, a, &down);
+	net_event(n, b, &down);
+}
+
 /* As if host `from` had sent it to host `to`, which may be hostile of it. */
 static void say(struct net *n, size_t from, size_t to, const struct msg *msg)
 {
@@ -313,6 +325,21 @@ static void test_a_silent_crash_is_known_to_all_within_two_seconds(void **state)
 	}
 }
 
+/* Whose answers take half a second is missed after two seconds more, and has longer to answer. */
+static void test_times_follow_the_round_trip(void **state)
+{
+	struct key key;
+	struct net n;
+
+	(void)state;
+	init(&n, 5);
+	for (size_t i = 0; i < 4; i++)
+		mesh_peer(home(&n, i), key_of(&n, 4))->rtt_ms = 500;
+	key = vanish(&n, 4);
+	assert_in_range(until(&n, is_pruned_by_all, &key, 20000), 2000 + 3 * 1500, 4000 + 3 * 1500);
+	net_fini(&n);
+}
+
 static void test_a_broken_stream_is_looked_after_at_once(void **state)
 {
 	(void)state;
@@ -339,17 +366,8 @@ static void test_a_broken_stream_of_a_living_member_prunes_nobody(void **state)
 	(void)state;
 	init(&n, 5);
 	for (int round = 0; round < 5; round++) {
-		for (size_t i = 1; i < 5; i++) {
-			struct event down = { .kind = EV_SESSION_DOWN };
-
-			down.u.session_down.session = session_between(&n, i, 0)->id;
-			down.u.session_down.err = ERR_REFUSED;
-			for (size_t s = 0; s < n.sessions_count; s++)
-				if (n.sessions[s].id == down.u.session_down.session)
-					n.sessions[s].open[0] = n.sessions[s].open[1] = false;
-			net_event(&n, i, &down);
-			net_event(&n, 0, &down);
-		}
+		for (size_t i = 1; i < 5; i++)
+			break_session(&n, i, 0);
 		net_run(&n, 3 * MS_PER_SECOND);
 		assert_true(is_in_for_all(&n, key_of(&n, 0)));
 	}
@@ -413,6 +431,7 @@ static void test_two_hostile_watchers_of_four_prune_nobody(void **state)
 		net_run(&n, 10);
 	}
 	assert_true(is_in_for_all(&n, key_of(&n, 4)));
+	assert_false(net_logged(&n, 4, "refuted"));
 	/* In ten seconds: some questions that ended a look, and no signature. */
 	assert_int_equal(t.attests, 0);
 	assert_true(t.all < 60);
@@ -449,6 +468,33 @@ static void test_signatures_that_are_none_of_its_watchers_count_for_nothing(void
 	net_fini(&n);
 }
 
+/* However many bad ones it sends, few are looked at. */
+static void test_signatures_of_one_watcher_are_checked_now_and_then(void **state)
+{
+	const struct watched *w;
+	struct msg good;
+	struct msg bad;
+	struct net n;
+
+	(void)state;
+	init(&n, 5);
+	w = watched_by(&n, 0, key_of(&n, 4));
+	good = bad = attest(&n, 1, 4);
+	bad.u.watch.signature.b[7] ^= 1;
+	net_cut(&n, 0, 4, true); /* or it would be heard, which ends all */
+	net_run(&n, WATCH_HEARD_MS + 100);
+	say(&n, 1, 0, &bad);
+	say(&n, 1, 0, &good);
+	for (size_t i = 0; i < w->fellows_count; i++)
+		assert_int_equal(w->fellows[i].attest_ms, 0);
+	net_run(&n, ATTEST_PAUSE_MS);
+	say(&n, 1, 0, &good);
+	for (size_t i = 0; i < w->fellows_count; i++)
+		if (key_equal(&w->fellows[i].key, key_of(&n, 1)))
+			assert_int_equal(w->fellows[i].attest_ms, n.mono_ms);
+	net_fini(&n);
+}
+
 /* A suspicion costs one question in two seconds, whoever has it and however often. */
 static void test_a_thousand_suspicions_cost_one_look(void **state)
 {
@@ -474,6 +520,90 @@ static void test_a_thousand_suspicions_cost_one_look(void **state)
 		say(&n, 1, 0, &right);
 	/* The suspect and three canaries. */
 	assert_in_range(t.all, 1, 4);
+	net_fini(&n);
+}
+
+/* Who has just heard the member says so by not looking. */
+static void test_who_has_just_heard_it_does_not_look(void **state)
+{
+	struct tally t = { .from = 0 };
+	struct msg msg;
+	struct net n;
+
+	(void)state;
+	init(&n, 5);
+	while (watched_by(&n, 0, key_of(&n, 4))->heard_ms != n.mono_ms)
+		net_run(&n, 1);
+	net_run(&n, WATCH_HEARD_MS - 1);
+	n.filter = count_sent;
+	n.ctx = &t;
+	msg = suspect(&n, 4);
+	say(&n, 1, 0, &msg);
+	msg = attest(&n, 1, 4);
+	say(&n, 1, 0, &msg);
+	assert_int_equal(t.all, 0);
+	net_fini(&n);
+}
+
+/* What was signed about a silence is void when the silence is over. */
+static void test_a_signature_ends_with_the_silence(void **state)
+{
+	struct net n;
+
+	(void)state;
+	init(&n, 5);
+	net_cut(&n, 0, 4, true);
+	for (int i = 0; i < 500 && !watched_by(&n, 0, key_of(&n, 4))->has_signed; i++)
+		net_run(&n, 10);
+	assert_true(watched_by(&n, 0, key_of(&n, 4))->has_signed);
+	assert_true(mesh_peer(home(&n, 0), key_of(&n, 4))->is_unreachable);
+	net_cut(&n, 0, 4, false);
+	net_run(&n, 8 * MS_PER_SECOND);
+	assert_false(mesh_peer(home(&n, 0), key_of(&n, 4))->is_unreachable);
+	while (n.mono_ms - watched_by(&n, 0, key_of(&n, 4))->heard_ms < WATCH_HEARD_MS + 100)
+		net_run(&n, 10);
+	for (size_t by = 1; by <= 2; by++) {
+		struct msg msg = attest(&n, by, 4);
+
+		say(&n, by, 0, &msg);
+	}
+	assert_int_equal(seen_by(&n, 0, key_of(&n, 4))->standing, STANDING_IN);
+	net_run(&n, MS_PER_SECOND);
+	assert_true(is_in_for_all(&n, key_of(&n, 4)));
+	assert_false(net_logged(&n, 4, "refuted"));
+	net_fini(&n);
+}
+
+/* Watchers without a session dial each other; what they owe is told when it is up. */
+static void test_watchers_that_lack_a_session_dial_each_other(void **state)
+{
+	size_t by[LIMIT_WATCHERS];
+	size_t count = 0;
+	struct key key;
+	struct net n;
+	int64_t took;
+
+	(void)state;
+	init(&n, 10);
+	key = *key_of(&n, 9);
+	for (size_t i = 0; i < 9; i++)
+		if (is_watcher(&n, 9, i))
+			by[count++] = i;
+	assert_int_equal(count, 4);
+	/* Three must sign, and the first can't reach the two others until it is over. */
+	abstain(&n, by[3]);
+	net_crash(&n, 9);
+	for (size_t i = 1; i <= 2; i++) {
+		net_cut(&n, by[0], by[i], true);
+		break_session(&n, by[0], by[i]);
+	}
+	net_run(&n, 700);
+	assert_true(is_in_for_all(&n, &key));
+	assert_true(watched_by(&n, by[0], &key)->has_signed);
+	for (size_t i = 1; i <= 2; i++)
+		net_cut(&n, by[0], by[i], false);
+	took = until(&n, is_pruned_by_all, &key, 10000);
+	assert_true(took < 3000); /* less than the next look, five seconds later */
 	net_fini(&n);
 }
 
@@ -528,6 +658,58 @@ static void test_who_was_paused_blames_nobody(void **state)
 	net_run(&n, WATCH_ABSTAIN_MS - 1);
 	assert_true(is_in_for_all(&n, &key));
 	assert_true(until(&n, is_pruned_by_all, &key, 10000) < 10000);
+	net_fini(&n);
+}
+
+/* Who is out does not count among those who hear. */
+static void test_who_is_pruned_itself_signs_nothing(void **state)
+{
+	struct watching *w;
+	struct key key;
+	struct net n;
+
+	(void)state;
+	init(&n, 5);
+	w = home(&n, 0)->watching;
+	w->pruned_ms = n.mono_ms;
+	w->backoff_ms = REFUTE_MAX_MS;
+	prune_falsely(&n, 0);
+	abstain(&n, 1);
+	key = *key_of(&n, 4);
+	net_crash(&n, 4);
+	net_run(&n, 30 * MS_PER_SECOND);
+	assert_int_equal(seen_by(&n, 2, &key)->standing, STANDING_IN);
+	net_run(&n, 60 * MS_PER_SECOND);
+	assert_int_equal(seen_by(&n, 2, &key)->standing, STANDING_PRUNED);
+	net_fini(&n);
+}
+
+static bool no_repair(void *ctx, size_t from, size_t to, const struct msg *msg)
+{
+	(void)ctx;
+	(void)from;
+	(void)to;
+	return msg->kind != MSG_SKETCH && msg->kind != MSG_FETCH && msg->kind != MSG_WANT &&
+	       msg->kind != MSG_ANNOUNCE;
+}
+
+/* It need not wait for repair to find out. */
+static void test_who_is_out_is_told_so_when_it_is_heard(void **state)
+{
+	struct key key;
+	struct net n;
+
+	(void)state;
+	init(&n, 5);
+	key = *key_of(&n, 4);
+	isolate(&n, 4, true);
+	net_run(&n, 5000);
+	assert_int_equal(seen_by(&n, 0, &key)->standing, STANDING_PRUNED);
+	n.filter = no_repair;
+	isolate(&n, 4, false);
+	net_run(&n, 5000);
+	assert_int_equal(mesh_self_entry(home(&n, 4))->standing, STANDING_IN);
+	assert_true(net_logged(&n, 4, "refuted"));
 	net_fini(&n);
 }
 
@@ -707,14 +889,21 @@ int main(void)
 		cmocka_unit_test(test_a_restart_keeps_the_watchers_and_signs_nothing),
 		cmocka_unit_test(test_only_a_watcher_that_is_gone_is_replaced),
 		cmocka_unit_test(test_a_silent_crash_is_known_to_all_within_two_seconds),
+		cmocka_unit_test(test_times_follow_the_round_trip),
 		cmocka_unit_test(test_a_broken_stream_is_looked_after_at_once),
 		cmocka_unit_test(test_a_broken_stream_of_a_living_member_prunes_nobody),
 		cmocka_unit_test(test_only_a_quorum_of_the_watchers_prunes),
 		cmocka_unit_test(test_two_hostile_watchers_of_four_prune_nobody),
 		cmocka_unit_test(test_signatures_that_are_none_of_its_watchers_count_for_nothing),
+		cmocka_unit_test(test_signatures_of_one_watcher_are_checked_now_and_then),
 		cmocka_unit_test(test_a_thousand_suspicions_cost_one_look),
+		cmocka_unit_test(test_who_has_just_heard_it_does_not_look),
+		cmocka_unit_test(test_a_signature_ends_with_the_silence),
+		cmocka_unit_test(test_watchers_that_lack_a_session_dial_each_other),
 		cmocka_unit_test(test_who_is_no_watcher_is_not_listened_to),
 		cmocka_unit_test(test_who_was_paused_blames_nobody),
+		cmocka_unit_test(test_who_is_pruned_itself_signs_nothing),
+		cmocka_unit_test(test_who_is_out_is_told_so_when_it_is_heard),
 		cmocka_unit_test(test_who_is_cut_off_signs_nothing_and_comes_back),
 		cmocka_unit_test(test_a_split_down_the_middle_prunes_nobody_for_a_minute),
 		cmocka_unit_test(test_a_false_prune_is_refuted_after_a_pause_that_doubles),
