@@ -56,8 +56,9 @@ struct peer {
 	bool lacks_address; /* published names only, and no session: nowhere to send packets */
 	bool clashes;       /* somebody admitted earlier has its locator; set by desired.c */
 	bool is_doubtful;   /* a session broke: dial once to see, neighbour or not */
+	bool is_suspect;    /* a watcher of it, or we as one, doubt that it lives */
 	bool is_unreachable;
-	int64_t changed_ms;    /* mono: when is_unreachable last changed */
+	int64_t changed_ms;    /* mono: when is_suspect or is_unreachable last changed */
 	struct hostport known; /* where a bootstrap said it is; port 0: unknown */
 	/* WireGuard's side, as last read: */
 	bool has_tunnel;
@@ -205,6 +206,10 @@ struct mesh {
 	int64_t maintain_ms;
 	int64_t repair_ms;
 	int64_t age_ms;
+	/* the leader and its beats, for people to see; all zero: unknown */
+	struct key leader;   /* X25519 */
+	int64_t beat_ms;     /* mono: when its last beat came */
+	size_t beat_members; /* how many acknowledged it */
 	/* news of this step, to be told to sessions at its end */
 	struct told *told;
 	size_t told_count;
@@ -365,8 +370,12 @@ void create_finish(struct step *st, struct mesh *m);
 void join_dial(struct step *st, struct mesh *m);            /* the token's next place */
 void join_failed(struct step *st, struct mesh *m, int err); /* that place did not help */
 
+/* authority.c: expel, appoint, revoke. */
+void authority_run(struct step *st, const struct command *c);
+
 /* command.c, join.c, redeem.c */
 void command_run(struct step *st, const struct command *c);
+struct mesh *command_mesh(struct step *st, const struct command *c); /* NULL: refused, told so */
 void command_gone(struct step *st, uint64_t request);
 int command_fail(struct step *st, uint64_t request, int err, const struct diag *diag);
 void command_done(struct step *st, uint64_t request, const struct command_result *result);

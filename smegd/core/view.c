@@ -63,6 +63,9 @@ static void fill_mesh(const struct mesh *m, struct mesh_view *v)
 	v->sessions = m->sessions_count;
 	set_digest(m->set, v->digest);
 	v->clock_ahead_ms = mesh_clock_ahead(m);
+	v->leader = m->leader;
+	v->beat_age_ms = m->beat_ms ? m->owner->last_mono_ms - m->beat_ms : -1;
+	v->beat_members = m->beat_members;
 	v->problem = m->tunnel.problem.text;
 	v->problem_hint = m->tunnel.problem.hint;
 }
@@ -95,6 +98,11 @@ static void fill_peer(const struct peer *p, struct member_view *v)
 	if (p->session)
 		v->remote = p->session->remote;
 	v->is_reachable = v->has_session || !p->is_unreachable;
+	/* Who is suspect counts as there: that is what suspecting means. */
+	if (!v->is_reachable)
+		v->reachability = UNREACHABLE;
+	else
+		v->reachability = p->is_suspect ? SUSPECT : REACHABLE;
 	v->changed_mono_ms = p->changed_ms;
 	v->locator_clash = p->clashes;
 	v->has_tunnel = p->has_tunnel;
