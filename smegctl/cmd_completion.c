@@ -2,7 +2,8 @@
  * smegctl completion: a script for bash, made from the command table.
  *
  * Names of meshes are asked from smegd when they are completed, and with a short timeout: a shell
- * must not hang because a daemon does.
+ * must not hang because a daemon does.  Aliases are others' words and compgen expands what it is
+ * given, so nothing but a DNS label gets there.
  */
 #include "smegctl/cmd.h"
 
@@ -42,7 +43,7 @@ static void print_bash(FILE *out)
 	      "}\n"
 	      "_smegctl_aliases() {\n"
 	      "\tsmegctl list --json --timeout 1s 2>/dev/null |\n"
-	      "\t\tsed -n 's/^      \"alias\": \"\\(.*\\)\",$/\\1/p'\n"
+	      "\t\tsed -n 's/^      \"alias\": \"\\([a-z0-9-]*\\)\",$/\\1/p'\n"
 	      "}\n"
 	      "_smegctl() {\n"
 	      "\tlocal word command='' words=''\n"
