@@ -80,6 +80,8 @@ static void mark(struct step *st, struct mesh *m, const struct watched *w, bool 
 	if (!p || p->is_suspect == suspect)
 		return;
 	p->is_suspect = suspect;
+	if (!p->is_unreachable)
+		p->changed_ms = st->now.mono_ms;
 	step_trace(st, TRACE_SUSPECT, m, &w->key, suspect ? ERR_NO_ANSWER : 0);
 }
 
