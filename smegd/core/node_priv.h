@@ -24,7 +24,8 @@
 #define PULL_INTERVAL_MS (5 * MS_PER_SECOND) /* a digest with a random neighbour */
 #define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
 #define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
-#define MAINTAIN_IDLE_MS 1000
+#define MAINTAIN_WAITING_MS 1000             /* while somebody waits to be dialled */
+#define MAINTAIN_IDLE_MS (4 * MS_PER_SECOND)
 #define PUBLISH_DELAY_MS 100                  /* gathers changes of the own record */
 #define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)  /* at start: for members to tell our counter */
 #define RELAY_TIMEOUT_MS (10 * MS_PER_SECOND) /* for the issuer to answer an introducer */
