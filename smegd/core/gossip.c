@@ -514,8 +514,8 @@ static void on_entries(struct step *st, struct session *s, const struct msg *msg
 	st->way = WAY_NONE;
 	if (msg->u.entries.is_page)
 		repair_entries(st, s, msg);
-	/* While a join fetches the state, ask again as soon as something came. */
-	else if (news && s->mesh->joining)
+	/* A join, or who has just started, waits for a digest that is equal. */
+	else if (news && (s->mesh->joining || !s->mesh->counter_known))
 		gossip_ask(st, s);
 }
 
@@ -527,6 +527,9 @@ void gossip_message(struct step *st, struct session *s, const struct msg *msg)
 		on_entries(st, s, msg);
 		break;
 	case MSG_DIGEST:
+		/* Neither a question nor an answer: its time is chosen by the sender. */
+		if (!msg->u.digest.question && !msg->u.digest.members)
+			watch_alive(st, s);
 		repair_digest(st, s, msg);
 		break;
 	case MSG_ANNOUNCE:

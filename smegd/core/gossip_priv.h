@@ -149,6 +149,7 @@ void watch_end(struct mesh *m); /* frees what it holds */
 void watch_member(struct step *st, struct mesh *m, const struct entry *e);
 /* Something authenticated came from a member: any message, also an answered handshake. */
 void watch_heard(struct step *st, struct session *s);
+void watch_alive(struct step *st, struct session *s); /* besides, if it was that */
 /* A stream broke without a word: start looking now. */
 void watch_broken(struct step *st, struct peer *p);
 void watch_unreachable(struct step *st, struct peer *p); /* it can't be dialled */

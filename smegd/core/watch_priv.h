@@ -113,7 +113,8 @@ struct watched {
 	struct key key;       /* X25519 */
 	uint64_t counter;     /* of the record that names us */
 	enum watch_state state;
-	int64_t heard_ms;
+	int64_t heard_ms;   /* mono: last message of any kind */
+	int64_t alive_ms;   /* mono: last sign of life; the next one is due a period later */
 	bool is_missed;     /* QUIET: look at the next tick */
 	int64_t next_ms;    /* LOOKING: the next try; SILENT: the next look */
 	int64_t measure_ms; /* QUIET: ask for the round trip */
