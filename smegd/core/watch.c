@@ -1,11 +1,11 @@
 /*
  * The members that name us as watcher: who is silent, and the look that follows.
  *
- * A member tells each of its watchers that it lives once in WATCH_PERIOD_MS; anything else that is
- * authenticated does as well.  Who is missed longer than the period and some slack is suspect:
- * asked three times, in the session or by dialling, while the other watchers are told to do the
- * same (quorum.c).  Anything heard from it ends the look.  A broken stream starts it at once, but
- * proves nothing: neither that nor a refused dial shortens the time in which it may answer.
+ * A member tells each of its watchers that it lives once in WATCH_PERIOD_MS.  Who is missed longer
+ * than the period and some slack is suspect: asked three times, in the session or by dialling,
+ * while the other watchers are told to do the same (quorum.c).  Anything heard from it ends the
+ * look.  A broken stream starts it at once, but proves nothing: neither that nor a refused dial
+ * shortens the time in which it may answer.
  *
  * Who has not answered is unreachable, which is local, and is looked at again every five seconds.
  * Only the quorum of its watchers can remove it.
