@@ -236,7 +236,9 @@ static void test_whoever_has_the_key_of_the_expelled_stays_out(void **state)
 	assert_int_equal(give(&net, 0, CMD_EXPEL, "printer")->err, 0);
 	strcpy(token, net_invite(&net, 0, "home", 1));
 	join = net_join_command(token);
-	assert_true(net_do(&net, 1, &join)->err != 0);
+	assert_int_equal(net_do(&net, 1, &join)->err, ERR_EXPELLED);
+	assert_says(1, "has been expelled from the mesh");
+	assert_string_equal(node_expelled_from(net.hosts[1].node, 0), "home");
 	net_run(&net, MS_PER_MINUTE);
 	assert_int_equal(standing_of(0, &printer), STANDING_EXPELLED);
 	assert_int_equal(net_members(&net, 0, "home"), 2);
@@ -389,6 +391,28 @@ static void test_expels_by_a_stolen_key_are_void(void **state)
 		assert_true(standing_of(i, &laptop) != STANDING_EXPELLED);
 }
 
+static void test_who_is_no_longer_expelled_may_join_again(void **state)
+{
+	struct command c = about(CMD_REVOKE, "printer");
+
+	(void)state;
+	assert_int_equal(give(&net, 0, CMD_APPOINT, "printer")->err, 0);
+	assert_int_equal(give(&net, 1, CMD_EXPEL, "laptop")->err, 0);
+	assert_string_equal(node_expelled_from(net.hosts[2].node, 0), "home");
+	c.is_stolen = true;
+	assert_int_equal(net_do(&net, 0, &c)->err, 0);
+	net_run(&net, 2 * MS_PER_SECOND);
+	net_join(&net, 2, net_invite(&net, 0, "home", 1));
+	net_run(&net, 5 * MS_PER_SECOND);
+	assert_true(net_agrees(&net, "home"));
+	assert_int_equal(net_members(&net, 1, "home"), 3);
+	c = (struct command){ .kind = CMD_LEAVE };
+	strcpy(c.mesh, "home");
+	assert_int_equal(net_do(&net, 2, &c)->err, 0);
+	net_run(&net, 5 * MS_PER_SECOND);
+	assert_null(node_expelled_from(net.hosts[2].node, 0));
+}
+
 /* Another administrator has signed it beforehand. */
 static void test_an_expel_that_was_confirmed_stands(void **state)
 {
@@ -539,6 +563,7 @@ int main(void)
 		TEST(test_the_last_administrator_is_not_revoked_by_mistake),
 		TEST(test_only_administrators_are_revoked),
 		TEST(test_expels_by_a_stolen_key_are_void),
+		TEST(test_who_is_no_longer_expelled_may_join_again),
 		TEST(test_an_expel_that_was_confirmed_stands),
 		TEST(test_too_many_to_name_are_admitted_anew),
 		TEST(test_too_many_to_name_are_refused_where_nobody_can_admit_them),
