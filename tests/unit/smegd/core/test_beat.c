@@ -31,6 +31,8 @@ struct rig {
 	size_t casts[WAY__COUNT]; /* beats and proofs on the wire, by way */
 	size_t proofs;
 	size_t acks;
+	size_t sent[NET_HOSTS];      /* beats, by order of the sender */
+	size_t questions[NET_HOSTS]; /* the same */
 };
 
 static struct mesh *home(struct rig *r, size_t i)
@@ -75,6 +77,8 @@ static bool overhear(void *ctx, size_t from, size_t to, const struct msg *msg)
 		r->acks++;
 		return !r->keeps_acks[by];
 	}
+	r->questions[by] += msg->kind == MSG_DIGEST && msg->u.digest.question;
+	r->sent[by] += msg->kind == MSG_BEAT;
 	if (msg->kind != MSG_BEAT)
 		return !r->no_watchers || msg->kind != MSG_ATTEST;
 	r->casts[msg->u.beat.way]++;
@@ -359,6 +363,28 @@ static void test_who_was_passed_over_costs_no_second_turn(void **state)
 	fini(&r);
 }
 
+/* Who heard the last beat late does not turn the next leader away. */
+static void test_a_late_leader_gives_way_after_two_and_a_half_intervals(void **state)
+{
+	struct rig r;
+	struct forged f;
+
+	(void)state;
+	init(&r, 5);
+	r.mute[0] = true;
+	net_run(&r.n, 5 * INTERVAL_MS / 2 - 1);
+	forge(&r, 2, now_of(&r), 1, &f);
+	say(&r, 2, 4, &f.msg);
+	assert_int_equal(leader_of(&r, 4), 0);
+	net_run(&r.n, 1);
+	say(&r, 2, 4, &f.msg);
+	assert_int_equal(leader_of(&r, 4), 2);
+	/* 1 has had no turn yet in the view of 4; it has one now. */
+	assert_null(beater_find(home(&r, 4), key_of(&r, 1)));
+	assert_int_equal(home(&r, 4)->beats->round.count, 2);
+	fini(&r);
+}
+
 /* --- going and coming ---------------------------------------------------------------------------
  */
 
@@ -399,6 +425,79 @@ static void test_the_next_beats_when_the_leader_leaves(void **state)
 	assert_int_equal(r.beats_count, 1);
 	assert_int_equal(r.beats[0].by, 1);
 	assert_int_equal(r.beats[0].at_ms, left + BEAT_SETTLE_MS);
+	fini(&r);
+}
+
+/* All start at once, as after a power cut: nobody speaks before it has listened. */
+static void test_a_mesh_that_starts_listens_first(void **state)
+{
+	bool has_beaten[NET_HOSTS] = { false };
+	struct rig r;
+	int64_t start;
+	size_t count = 0;
+
+	(void)state;
+	init(&r, 8);
+	for (size_t i = 0; i < 8; i++)
+		net_crash(&r.n, r.order[i]);
+	for (size_t i = 0; i < 8; i++)
+		net_boot(&r.n, r.order[i]);
+	start = r.n.mono_ms;
+	net_run(&r.n, 2 * INTERVAL_MS);
+	assert_true(r.beats[0].at_ms - start >= INTERVAL_MS * 9 / 10);
+	assert_true(r.beats[0].at_ms - start <= INTERVAL_MS * 11 / 10);
+	for (size_t i = 0; i < r.beats_count; i++) {
+		count += !has_beaten[r.beats[i].by];
+		has_beaten[r.beats[i].by] = true;
+	}
+	assert_in_range(count, 1, BEAT_TRIES);
+	assert_all_follow(&r, 0);
+	fini(&r);
+}
+
+/* All that might take office go at once: the next ones are not made to wait for their turns. */
+static void test_a_round_ends_when_its_contenders_are_gone(void **state)
+{
+	struct command leave = { .kind = CMD_LEAVE, .mesh = "home" };
+	struct rig r;
+	int64_t gone;
+
+	(void)state;
+	init(&r, 6);
+	r.mute[0] = r.mute[1] = r.mute[2] = r.mute[3] = true;
+	net_run(&r.n, 3 * INTERVAL_MS + 2 * MS_PER_SECOND);
+	assert_int_equal(r.beats_count, 0);
+	assert_false(home(&r, 5)->beats->has_leader);
+	gone = r.n.mono_ms;
+	for (size_t i = 1; i < 4; i++)
+		net_command(&r.n, r.order[i], &leave);
+	net_deliver(&r.n);
+	net_run(&r.n, INTERVAL_MS / 2);
+	assert_int_equal(r.beats_count, 1);
+	assert_int_equal(r.beats[0].by, 4);
+	/* News that come so close together wait for each other. */
+	assert_in_range(r.beats[0].at_ms - gone, BEAT_SETTLE_MS, BEAT_SETTLE_MS + 4);
+	fini(&r);
+}
+
+/* A turn that we had to let go by, because we had not listened long enough, is not our last one. */
+static void test_our_own_turn_comes_again(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	init(&r, 4);
+	r.no_watchers = true;
+	net_crash(&r.n, r.order[0]);
+	net_run(&r.n, 4 * INTERVAL_MS);
+	net_boot(&r.n, r.order[0]);
+	home(&r, 0)->beats->may_ms = r.n.mono_ms + 25000;
+	forget(&r);
+	net_run(&r.n, 25000 - 1);
+	assert_in_range(r.beats_count, 2, 3);
+	assert_int_equal(leader_of(&r, 0), 1);
+	net_run(&r.n, 1);
+	assert_all_follow(&r, 0);
 	fini(&r);
 }
 
@@ -488,6 +587,7 @@ static void test_a_client_follows_and_never_leads(void **state)
 {
 	struct command invite = net_invite_command("home", 1);
 	struct rig r = { 0 };
+	struct forged f;
 	size_t client;
 
 	(void)state;
@@ -504,6 +604,12 @@ static void test_a_client_follows_and_never_leads(void **state)
 	net_run(&r.n, 30 * MS_PER_SECOND);
 	assert_all_follow(&r, client == 0 ? 1 : 0);
 	assert_int_equal(acknowledged(&r, client == 0 ? 1 : 0), 3);
+	assert_int_equal(r.sent[client], 0);
+	/* A true beat is dropped if a client brings it. */
+	net_run(&r.n, INTERVAL_MS / 2);
+	forge(&r, client == 0 ? 1 : 0, now_of(&r), 1, &f);
+	say(&r, client, client == 3 ? 2 : 3, &f.msg);
+	assert_int_not_equal(home(&r, client == 3 ? 2 : 3)->beats->heard_ms, r.n.mono_ms);
 	/* Cut off from all others it does not begin. */
 	isolate(&r, client, true);
 	forget(&r);
@@ -830,6 +936,24 @@ static void test_what_proves_nothing_is_dropped(void **state)
 	fini(&r);
 }
 
+static void test_two_beats_in_a_row_that_differ_raise_a_question(void **state)
+{
+	struct rig r;
+	struct forged f;
+	size_t before;
+
+	(void)state;
+	init(&r, 3);
+	for (size_t i = 0; i < 2; i++) {
+		net_run(&r.n, INTERVAL_MS / 4);
+		forge(&r, 0, now_of(&r), 1, &f); /* with a digest of zeros */
+		before = r.questions[2];
+		say(&r, 0, 2, &f.msg);
+		assert_int_equal(r.questions[2] - before, i);
+	}
+	fini(&r);
+}
+
 /* --- what is remembered -------------------------------------------------------------------------
  */
 
@@ -902,8 +1026,12 @@ int main(void)
 		cmocka_unit_test(test_a_silent_leader_is_deposed_after_three_intervals),
 		cmocka_unit_test(test_turns_are_half_a_second_apart_three_to_a_round),
 		cmocka_unit_test(test_who_was_passed_over_costs_no_second_turn),
+		cmocka_unit_test(test_a_late_leader_gives_way_after_two_and_a_half_intervals),
 		cmocka_unit_test(test_the_next_beats_when_the_leader_is_pruned),
 		cmocka_unit_test(test_the_next_beats_when_the_leader_leaves),
+		cmocka_unit_test(test_our_own_turn_comes_again),
+		cmocka_unit_test(test_a_mesh_that_starts_listens_first),
+		cmocka_unit_test(test_a_round_ends_when_its_contenders_are_gone),
 		cmocka_unit_test(test_a_lower_one_that_comes_listens_first),
 		cmocka_unit_test(test_each_half_has_a_leader_and_the_whole_has_one),
 		cmocka_unit_test(test_beats_are_fresh_for_three_intervals),
@@ -921,6 +1049,7 @@ int main(void)
 		cmocka_unit_test(test_the_lowest_key_has_no_power),
 		cmocka_unit_test(test_who_says_two_things_is_skipped_by_all),
 		cmocka_unit_test(test_what_proves_nothing_is_dropped),
+		cmocka_unit_test(test_two_beats_in_a_row_that_differ_raise_a_question),
 		cmocka_unit_test(test_who_is_gone_is_forgotten),
 		cmocka_unit_test(test_no_more_than_64_are_skipped),
 	};
