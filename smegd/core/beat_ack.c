@@ -97,13 +97,3 @@ void beat_end_late_waits(struct step *st, struct mesh *m)
 			end_wait(st, m, w);
 	}
 }
-
-void beat_session_down(struct step *st, const struct session *s)
-{
-	struct beats *b = s->mesh->beats;
-
-	(void)st;
-	for (size_t i = 0; b && i < BEAT_WAITS; i++)
-		if (b->waits[i].session == s->id)
-			b->waits[i].is_used = false;
-}

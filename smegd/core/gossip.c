@@ -666,7 +666,6 @@ void gossip_session_down(struct step *st, struct session *s)
 	repair_end(st->n->mem, s);
 	if (s->mesh->fetching == s->id)
 		s->mesh->fetching = 0;
-	beat_session_down(st, s);
 	if (s->peer->session)
 		return;
 	tree_session_down(st, s->peer);

@@ -170,7 +170,6 @@ bool watch_wants(const struct mesh *m, const struct peer *p);
 void beat_start(struct step *st, struct mesh *m);
 void beat_end(struct mesh *m);
 void beat_member(struct step *st, struct mesh *m, const struct entry *e);
-void beat_session_down(struct step *st, const struct session *s);
 void beat_message(struct step *st, struct session *s, const struct msg *msg);
 void beat_tick(struct step *st, struct mesh *m);
 int64_t beat_deadline(const struct mesh *m);

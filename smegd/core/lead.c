@@ -144,7 +144,7 @@ bool lead_would_take(const struct mesh *m, const struct key *k, int64_t now_ms)
 
 static bool is_passed(const struct mesh *m, const struct key *k, int64_t now_ms)
 {
-	const struct beater *b = is_us(m, k) ? NULL : beater_find(m, k);
+	const struct beater *b = beater_find(m, k);
 
 	return b && now_ms < b->passed_until_ms;
 }
@@ -175,6 +175,7 @@ static int64_t round_end(const struct mesh *m)
 	return turn_of(&m->beats->round, BEAT_TRIES) + interval_of(m);
 }
 
+/* Never ourselves: our turn comes again. */
 static void pass_over(struct step *st, struct mesh *m, const struct key *k)
 {
 	struct beater *b = is_us(m, k) ? NULL : beater_make(st, m, k);

@@ -310,6 +310,7 @@ static void self_changed(struct step *st, struct mesh *m, const struct offered *
 
 	if (e->record && e->record->counter > m->last_counter)
 		m->last_counter = e->record->counter;
+	beat_member(st, m, e);
 	if (!mesh_is_running(m))
 		return;
 	if (e->standing == STANDING_EXPELLED)
