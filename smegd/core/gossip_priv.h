@@ -10,7 +10,6 @@
 #ifndef SMEG_SMEGD_CORE_GOSSIP_PRIV_H
 #define SMEG_SMEGD_CORE_GOSSIP_PRIV_H
 
-#include "crdt/later.h"
 #include "crdt/set.h"
 #include "smegd/core/event.h"
 

@@ -51,43 +51,6 @@
 #define AVOID_MS MS_PER_HOUR
 #define AVOID_MAX 16u
 
-/* --- stand-ins, until records name watchers by 12-byte ids and these come from crdt ------------
- */
-
-struct watcher_id {
-	uint8_t b[12];
-};
-
-static inline struct watcher_id watcher_id_of(const struct key *sign_public)
-{
-	struct watcher_id id;
-
-	memcpy(id.b, sign_public->b, sizeof(id.b));
-	return id;
-}
-
-static inline size_t record_watchers(const struct stmt *record,
-                                     struct watcher_id out[LIMIT_WATCHERS])
-{
-	struct record r;
-
-	record_read(record, &r);
-	for (size_t i = 0; i < r.watchers_count; i++)
-		out[i] = watcher_id_of(&r.watchers[i]);
-	return r.watchers_count;
-}
-
-static inline bool record_watches(const struct stmt *record, const struct key *sign_public)
-{
-	struct record r;
-	bool names = false;
-
-	record_read(record, &r);
-	for (size_t i = 0; i < r.watchers_count; i++)
-		names = names || key_equal(&r.watchers[i], sign_public);
-	return names;
-}
-
 /* --- the members that we watch -------------------------------------------------------------- */
 
 /* A watcher of a member that we watch, perhaps ourselves; by its place in the record. */
