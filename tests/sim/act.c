@@ -53,8 +53,11 @@ void create(struct world *w, struct model *m, unsigned host)
 	model_key(m, host, &w->hosts[host]->outcome.result.key);
 }
 
-int invite(
-	struct world *w, struct model *m, unsigned host, uint32_t uses, char token[TOKEN_TEXT_BYTES])
+int invite(struct world *w,
+           struct model *m,
+           unsigned host,
+           uint32_t uses,
+           char token[TOKEN_TEXT_BYTES])
 {
 	struct command c = { .kind = CMD_INVITE, .uses = uses, .expires_in_ms = MS_PER_DAY };
 	int err;

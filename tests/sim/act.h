@@ -18,8 +18,11 @@ void expect(struct world *w, int err, const char *what, unsigned host);
 void name_mesh(struct command *c, const struct model *m);
 
 void create(struct world *w, struct model *m, unsigned host);
-int invite(
-	struct world *w, struct model *m, unsigned host, uint32_t uses, char token[TOKEN_TEXT_BYTES]);
+int invite(struct world *w,
+           struct model *m,
+           unsigned host,
+           uint32_t uses,
+           char token[TOKEN_TEXT_BYTES]);
 /* A token for one key, so that its holder can join where no administrator is. */
 void invite_for(struct world *w, struct model *m, unsigned who, char token[TOKEN_TEXT_BYTES]);
 int join(struct world *w, struct model *m, unsigned host, const char *token);

@@ -4,11 +4,12 @@
  * X25519.  Static secrets come from crypto_sign_ed25519_sk_to_curve25519(), which notes the public
  * key that belongs to each.  Every other secret is ephemeral, and its public key is a hash of it:
  * half of it marks the other half, so that a made-up key is told from one that was computed.  A
- * shared secret hashes the two public keys in order, hence both sides find the same one, and only by
- * way of a secret.  Made-up keys go through the real function first: points of low order fail.
+ * shared secret hashes the two public keys in order, hence both sides find the same one, and only
+ * by way of a secret.  Made-up keys go through the real function first: points of low order fail.
  *
  * AEAD.  The text stays readable; its tag is a keyed sum by folded multiplication (the idea is Wang
- * Yi's wyhash).  Nobody in the simulator attacks that sum, and it changes with any bit of its input.
+ * Yi's wyhash).  Nobody in the simulator attacks that sum, and it changes with any bit of its
+ * input.
  *
  * Memories are open-addressed tables that grow and never forget.
  */
@@ -448,7 +449,10 @@ static double cpu_us(void)
 /* The best of some rounds: others use the machine too. */
 double crypto_measure_verify(void)
 {
-	enum { ROUNDS = 10, TIMES = 20 };
+	enum {
+		ROUNDS = 10,
+		TIMES = 20
+	};
 	uint8_t public[32];
 	uint8_t secret[64];
 	uint8_t sig[64];
@@ -462,7 +466,8 @@ double crypto_measure_verify(void)
 		double begun = cpu_us();
 
 		for (int i = 0; i < TIMES; i++)
-			if (__real_crypto_sign_verify_detached(sig, text, sizeof(text), public) != 0)
+			if (__real_crypto_sign_verify_detached(sig, text, sizeof(text), public) !=
+			    0)
 				abort();
 		begun = (cpu_us() - begun) / TIMES;
 		best = round && best < begun ? best : begun;

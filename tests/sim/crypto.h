@@ -1,6 +1,6 @@
 /*
- * The primitives that the shipped code calls, as the simulator links them: counted, so that they can
- * be charged, and above some hundred nodes replaced by stand-ins with the same rules.
+ * The primitives that the shipped code calls, as the simulator links them: counted, so that they
+ *can be charged, and above some hundred nodes replaced by stand-ins with the same rules.
  *
  *	signatures       always real.  A verdict is computed once for each (key, message, signature)
  *	                 and remembered for the next host that asks; so is the X25519 form of a key.

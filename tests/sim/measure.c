@@ -26,7 +26,10 @@ double measure_cpu(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-struct series *measure_series(struct measure *b, const char *name, const char *unit, enum summary how)
+struct series *measure_series(struct measure *b,
+                              const char *name,
+                              const char *unit,
+                              enum summary how)
 {
 	struct series *s = b->series;
 

@@ -13,7 +13,7 @@
 #define MEASURE_TCP_BYTES 80
 
 enum summary {
-	SUM_P99,   /* 99th percentile of all samples */
+	SUM_P99, /* 99th percentile of all samples */
 	SUM_MEAN,
 	SUM_WORST, /* the greatest */
 	SUM_LEAST,
@@ -49,12 +49,16 @@ struct group {
 };
 
 #define GROUP(name_, help_, options_) GROUP_AS(name_, run, help_, options_)
-#define GROUP_AS(name_, run_, help_, options_)                                           \
-	static const struct group group_##name_ = { #name_, help_, options_, run_ };     \
-	__attribute__((used, section("sim_groups"))) static const struct group           \
-		*const listed_##name_ = &group_##name_;
+#define GROUP_AS(name_, run_, help_, options_)                                                   \
+	static const struct group group_##name_ = { #name_, help_, options_, run_ };             \
+	__attribute__((used,                                                                     \
+	               section("sim_groups"))) static const struct group *const listed_##name_ = \
+		&group_##name_;
 
-struct series *measure_series(struct measure *b, const char *name, const char *unit, enum summary how);
+struct series *measure_series(struct measure *b,
+                              const char *name,
+                              const char *unit,
+                              enum summary how);
 void measure_add(struct series *s, double value);
 void measure_lost(struct series *s);
 

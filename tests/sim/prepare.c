@@ -33,7 +33,7 @@ struct pattern {
 	char mesh[MESH_ID_BYTES];
 	uint8_t admission_key[ROW_KEY_BYTES_MAX];
 	size_t admission_key_bytes;
-	size_t member_at;        /* in admission_key */
+	size_t member_at; /* in admission_key */
 	uint64_t issued_ms;
 	int64_t begins_us;       /* of a life alone */
 	struct disk_image first; /* statements of the first host alone */

@@ -1,6 +1,6 @@
 /*
- * Trackers on what hosts say of each other, by the same views that `smegctl` shows: whatever way the
- * core takes to get something across, a host knows it when its view says so.
+ * Trackers on what hosts say of each other, by the same views that `smegctl` shows: whatever way
+ * the core takes to get something across, a host knows it when its view says so.
  */
 #include "tests/sim/spread.h"
 
@@ -26,8 +26,8 @@ static bool knows_text(struct world *w, struct host *h, void *ctx)
 	const struct watch *watch = ctx;
 	struct member_view v;
 
-	return h->is_up && check_member(w, watch->m, h->index, watch->origin, &v) &&
-	       v.has_record && bytes_equal(v.record.description, watch->text);
+	return h->is_up && check_member(w, watch->m, h->index, watch->origin, &v) && v.has_record &&
+	       bytes_equal(v.record.description, watch->text);
 }
 
 static bool knows_crash(struct world *w, struct host *h, void *ctx)
@@ -73,7 +73,10 @@ static int by_time(const void *a, const void *b)
 }
 
 /* Those that died meanwhile need not know any more. */
-static void judge(const struct world *w, const struct tracker *t, int64_t begun_us, struct spread *s)
+static void judge(const struct world *w,
+                  const struct tracker *t,
+                  int64_t begun_us,
+                  struct spread *s)
 {
 	int64_t *list = sim_resize(NULL, (s->hosts + 1) * sizeof(*list));
 	size_t count = 0;
@@ -90,7 +93,8 @@ static void judge(const struct world *w, const struct tracker *t, int64_t begun_
 	free(list);
 }
 
-static void follow(struct world *w, struct tracker *t, int64_t begun_us, int64_t within_us, struct spread *s)
+static void follow(
+	struct world *w, struct tracker *t, int64_t begun_us, int64_t within_us, struct spread *s)
 {
 	world_run(w, begun_us + within_us, all_know, NULL);
 	judge(w, t, begun_us, s);
@@ -107,11 +111,8 @@ static uint64_t marked(const struct world *w)
 	return sum;
 }
 
-void spread_change(struct world *w,
-                   struct model *m,
-                   unsigned origin,
-                   int64_t within_us,
-                   struct spread *ret)
+void spread_change(
+	struct world *w, struct model *m, unsigned origin, int64_t within_us, struct spread *ret)
 {
 	struct watch watch = { .m = m, .origin = origin };
 	struct tracker t;

@@ -20,11 +20,8 @@ struct spread {
 #define SPREAD_TAIL_US (2 * SECOND_US)
 
 /* `origin` changes its description. */
-void spread_change(struct world *w,
-                   struct model *m,
-                   unsigned origin,
-                   int64_t within_us,
-                   struct spread *ret);
+void spread_change(
+	struct world *w, struct model *m, unsigned origin, int64_t within_us, struct spread *ret);
 
 /* `victims` die at once, told or by power-off; known: each live host misses all of them. */
 struct crash {

@@ -14,8 +14,9 @@
 
 #define SIM_EPOCH_UNIX_MS 1750000000000LL /* the wall clock at virtual time 0 */
 #define SIM_GOSSIP_PORT 21820
-#define SIM_REAL_CRYPTO_MAX 300 /* nodes; above that, crypto.h's stand-ins unless told otherwise \
-	                         */
+#define SIM_REAL_CRYPTO_MAX                                                  \
+	300 /* nodes; above that, crypto.h's stand-ins unless told otherwise \
+	     */
 #define SIM_SIDES 8
 
 #define SECOND_US 1000000LL

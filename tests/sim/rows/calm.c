@@ -46,7 +46,8 @@ static void changes(struct measure *b, struct world *w, struct model *m, double 
 			measure_add(last, (double)s.last_us / 1e3);
 		copies += s.copies / CHANGES;
 		portions += s.portions / CHANGES;
-		bytes += (s.bytes - idle_rate * (double)(s.last_us + SPREAD_TAIL_US) / 1e6) / CHANGES;
+		bytes += (s.bytes - idle_rate * (double)(s.last_us + SPREAD_TAIL_US) / 1e6) /
+		         CHANGES;
 	}
 	measure_add(measure_series(b, "spread_copies", "copies", SUM_WORST), copies);
 	measure_add(measure_series(b, "change_bytes", "B", SUM_WORST), bytes);
@@ -61,4 +62,6 @@ static void run(struct measure *b, struct world *w, struct model *m)
 	check_final(w, m);
 }
 
-GROUP(calm, "a healthy LAN: spread_lan_p99_ms, spread_copies, change_bytes, idle_*, sim_speed", NULL)
+GROUP(calm,
+      "a healthy LAN: spread_lan_p99_ms, spread_copies, change_bytes, idle_*, sim_speed",
+      NULL)

@@ -11,9 +11,8 @@
 
 static void crashes(struct measure *b, struct world *w, struct model *m, bool is_told)
 {
-	struct series *last =
-		measure_series(b, is_told ? "crash_broken_stream_p99_ms" : "crash_known_p99_ms",
-	                       "ms", SUM_P99);
+	struct series *last = measure_series(
+		b, is_told ? "crash_broken_stream_p99_ms" : "crash_known_p99_ms", "ms", SUM_P99);
 
 	raise_mesh(w, m);
 	world_pass(w, MINUTE_US);
