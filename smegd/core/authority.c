@@ -300,10 +300,7 @@ static int not_self(const struct mesh *m, const struct entry *e, struct diag *di
 	return ERR_USAGE;
 }
 
-static int expel(struct step *st,
-                 struct mesh *m,
-                 const struct command *c,
-                 struct command_result *r)
+static int expel(struct step *st, struct mesh *m, const struct command *c, struct command_result *r)
 {
 	const struct entry *e = NULL;
 	struct stmt *s;
@@ -367,8 +364,9 @@ static int appoint(struct step *st,
 	                   &s);
 	if (err || enter(st, m, s))
 		return err;
-	return diag_set(&r->diag, ERR_LIMIT, "mesh \"%s\" has had %u administrators, which is the most",
-	                m->name, LIMIT_ADMINS);
+	return diag_set(&r->diag, ERR_LIMIT,
+	                "mesh \"%s\" has had %u administrators, which is the most", m->name,
+	                LIMIT_ADMINS);
 }
 
 /* --- revoke --------------------------------------------------------------------------------- */
@@ -451,8 +449,9 @@ static int too_many(const struct mesh *m, const struct entry *who, struct diag *
 	         "%zu members are in by the admission of %s alone, and a revocation can name some "
 	         "230 that stay; nothing was changed",
 	         count_resting(m, &who->subject), name);
-	diag_hint(diag, "if this host were an administrator, and another than %s, it would admit "
-	                "them anew",
+	diag_hint(diag,
+	          "if this host were an administrator, and another than %s, it would admit "
+	          "them anew",
 	          name);
 	return ERR_TOO_BIG;
 }
@@ -496,7 +495,8 @@ static int is_not_last(const struct mesh *m,
 	if (c->is_stolen || e->standing != STANDING_IN || administrators(m, &names) > 1)
 		return 0;
 	diag_set(diag, ERR_USAGE,
-	         "it is the last administrator of mesh \"%s\": nobody could invite or expel any more",
+	         "it is the last administrator of mesh \"%s\": nobody could invite or expel any "
+	         "more",
 	         m->name);
 	diag_hint(diag, "appoint another first: smegctl appoint MEMBER --mesh %s", m->name);
 	return ERR_USAGE;

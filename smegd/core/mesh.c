@@ -288,6 +288,8 @@ void mesh_sweep(struct step *st)
 static void expelled(struct step *st, struct mesh *m)
 {
 	step_trace(st, TRACE_MESH_LEFT, m, NULL, ERR_EXPELLED);
+	m->expelled_ms = (uint64_t)st->now.unix_ms;
+	rows_put_expelled(st, m);
 	mesh_leave(st, m);
 }
 

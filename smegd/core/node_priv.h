@@ -187,6 +187,7 @@ struct mesh {
 	struct keypair self;
 	enum role role;
 	uint16_t wg_port;
+	uint64_t expelled_ms; /* LEFT: Unix ms of when this host was expelled; 0: it was not */
 	int64_t life_ms;
 	struct settings settings; /* all has_ flags set */
 	struct set *set;
@@ -294,6 +295,7 @@ void rows_put_prepared(struct step *st);
 void rows_delete_prepared(struct step *st);
 void rows_put_counter(struct step *st, const struct mesh *m);
 void rows_put_floor(struct step *st, const struct mesh *m);
+void rows_put_expelled(struct step *st, const struct mesh *m);
 void rows_put_issued(struct step *st, const struct mesh *m, const struct issued *i);
 void rows_delete_issued(struct step *st, const struct mesh *m, const struct issued *i);
 void rows_put_seen(struct step *st, struct seen *seen);

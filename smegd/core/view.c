@@ -92,6 +92,16 @@ bool node_mesh_find(const struct node *n, const char *name, struct mesh_view *re
 	return true;
 }
 
+const char *node_expelled_from(const struct node *n, size_t index)
+{
+	struct mesh *m;
+
+	mesh_for_each(m, n)
+		if (m->state == MESH_LEFT && m->expelled_ms && index-- == 0)
+			return m->name;
+	return NULL;
+}
+
 static void fill_peer(const struct peer *p, struct member_view *v)
 {
 	v->has_session = p->session != NULL;

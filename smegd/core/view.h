@@ -70,6 +70,9 @@ bool node_mesh_view(const struct node *n, size_t index, struct mesh_view *ret);
 /* By local name or id; false: no such mesh. */
 bool node_mesh_find(const struct node *n, const char *name, struct mesh_view *ret);
 
+/* The name of the index-th mesh that this host was expelled from; NULL: there are no more. */
+const char *node_expelled_from(const struct node *n, size_t index);
+
 /* Members in key order: the first whose key is greater than `after` (NULL: the first of all). */
 bool node_member_next(const struct node *n,
                       const char *mesh_id,
