@@ -17,6 +17,8 @@ static struct mesh_info mesh = { .id = "id",
 	                         .key = "k",
 	                         .role = "peer",
 	                         .digest = "",
+	                         .leader = "",
+	                         .beat_age_ms = -1,
 	                         .problem = "",
 	                         .hint = "" };
 static const struct reply answer = { .kind = REPLY_DONE,
@@ -25,17 +27,34 @@ static const struct reply answer = { .kind = REPLY_DONE,
 	                             .backend = "none",
 	                             .token = "smeg1_answer",
 	                             .key = "a-key",
+	                             .member_key = "b-key",
+	                             .member_name = "printer",
 	                             .meshes = &mesh,
 	                             .meshes_count = 1 };
 
 #define DAY " expires=86400000"
 
+struct asked {
+	const char *line;
+	const char *asked;
+};
+
+static void check_asked(const struct asked *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct run r = { .reply = &answer };
+
+		run(&r, rows[i].line);
+		if (r.status != 0 || strcmp(r.asked, rows[i].asked) != 0)
+			fail_msg("%s: status %d\n  asked %s\n  not   %s\n%s", rows[i].line,
+			         r.status, r.asked, rows[i].asked, r.talk);
+		run_fini(&r);
+	}
+}
+
 static void test_what_is_typed_is_what_is_asked(void **state)
 {
-	static const struct {
-		const char *line;
-		const char *asked;
-	} rows[] = {
+	static const struct asked rows[] = {
 		{ "version", "kind=1" },
 		{ "status", "kind=2" },
 		{ "status home", "kind=2 mesh=home" },
@@ -85,15 +104,24 @@ static void test_what_is_typed_is_what_is_asked(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct run r = { .reply = &answer };
+	check_asked(rows, ARRAY_LEN(rows));
+}
 
-		run(&r, rows[i].line);
-		if (r.status != 0 || strcmp(r.asked, rows[i].asked) != 0)
-			fail_msg("%s: status %d\n  asked %s\n  not   %s\n%s", rows[i].line,
-			         r.status, r.asked, rows[i].asked, r.talk);
-		run_fini(&r);
-	}
+static void test_what_is_asked_about_members(void **state)
+{
+	static const struct asked rows[] = {
+		{ "expel printer", "kind=10 member=printer" },
+		{ "expel printer --mesh home --keep-invites",
+		  "kind=10 mesh=home member=printer keep=1" },
+		{ "expel fd00::1 -m home", "kind=10 mesh=home member=fd00::1" },
+		{ "appoint printer", "kind=11 member=printer" },
+		{ "appoint printer --mesh home", "kind=11 mesh=home member=printer" },
+		{ "revoke printer", "kind=12 member=printer" },
+		{ "revoke --stolen printer -m home", "kind=12 mesh=home member=printer stolen=1" },
+	};
+
+	(void)state;
+	check_asked(rows, ARRAY_LEN(rows));
 }
 
 static void test_bad_usage_is_explained(void **state)
@@ -111,6 +139,12 @@ static void test_bad_usage_is_explained(void **state)
 		{ "create", "smegctl create: create needs NAME", "smegctl create --help" },
 		{ "create a b", "create does not take 'b'", "smegctl create --help" },
 		{ "leave", "leave needs MESH", "smegctl leave --help" },
+		{ "expel", "expel needs MEMBER", "smegctl expel --help" },
+		{ "expel a b", "expel does not take 'b'", "smegctl expel --help" },
+		{ "expel a --stolen", "expel has no option --stolen", "" },
+		{ "appoint", "appoint needs MEMBER", "smegctl appoint --help" },
+		{ "revoke", "revoke needs MEMBER", "smegctl revoke --help" },
+		{ "revoke a --keep-invites", "revoke has no option --keep-invites", "" },
 		{ "create home --alais x", "create has no option --alais",
 		  "did you mean: --alias" },
 		{ "create home --jsno", "create has no option --jsno", "did you mean: --json" },
@@ -417,6 +451,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_typed_is_what_is_asked),
+		cmocka_unit_test(test_what_is_asked_about_members),
 		cmocka_unit_test(test_bad_usage_is_explained),
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_lengths_are_checked_here),
