@@ -314,9 +314,12 @@ lint-table:
 	@:$(foreach d,$(patsubst HDRS.%,%,$(filter HDRS.%,$(.VARIABLES))),$(info hdrs $(d) $(HDRS.$(d))))
 	@:$(info pure $(PURE))$(info libs $(LIBS))$(info protos $(foreach d,$(LIBS),$(GEN.$(d):=.proto)))
 
-bench: $(BENCH) $(BIN) $(TOOLS) $(SIM)  ## the figures we publish, as tables
-	$(Q)set -e; for b in $(filter $(ONLY),$(BENCH) $(wildcard tests/bench/*.sh)); do \
-	  echo "# $${b##*/}"; $$b; done
+# ONLY=%/idle.sh runs that script alone; see tests/bench/run for narrowing the rows.
+bench: $(BENCH) $(BIN) $(TOOLS) $(SIM)  ## the figures we publish, beside their targets
+	$(Q)$(if $(filter-out %,$(ONLY)),set -e; for b in $(filter $(ONLY),$(BENCH) $(wildcard tests/bench/*.sh)); do \
+	  echo "# $${b##*/}"; $$b; done,BENCH_OUT=$(BUILD)/bench tests/bench/run bench)
+soak: $(BENCH) $(BIN) $(TOOLS) $(SIM)   ## the hours-long ones, into the same file
+	$(Q)BENCH_OUT=$(BUILD)/bench tests/bench/run soak
 
 coverage:                  ## lines that the unit tests reach, by file
 	$(submake) VARIANT=cov unit || :
@@ -381,7 +384,7 @@ help:                      ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | expand -t 12
 	@echo 'VARIANT=release|asan|tsan|fuzz|cov  BUILD=DIR  JOBS=N  WERROR=1  V=1  DESTDIR=  PREFIX='
 
-.PHONY: all everything unit golden sim netns kernel sanitize fuzz fuzz-run lint lint-table pure-archives bench \
+.PHONY: all everything unit golden sim netns kernel sanitize fuzz fuzz-run lint lint-table pure-archives bench soak \
 	coverage coverage-run check build demo format install clean help FORCE
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -81,6 +81,11 @@ void digest_bytes(const struct digest_sum *sum, uint8_t out[DIGEST_BYTES])
 	assert(w.err == 0);
 }
 
+void stmt_digest16(const struct stmt *s, uint8_t out[16])
+{
+	digest_bytes(&s->digest, out);
+}
+
 void digest_fingerprint(const struct digest_sum *sum, uint8_t out[FINGERPRINT_BYTES])
 {
 	struct writer w;

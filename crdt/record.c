@@ -6,8 +6,16 @@
  * signature covers the header alone, the header the body by its hash, and the hash is checked when
  * the bytes are parsed: a record with another body is malformed, not merely unverified.
  *
- * Lists that have an order of their own (watchers, places by preference) keep it; sets (services,
- * prefixes) ascend, so that saying the same gives the same body.  That is what record_same_body()
+ * Watchers are named by 12 bytes of their keys and not by 32, since a record goes to every member
+ * and rests with every member, and a certificate, which is rare, has room for the whole keys.  To
+ * be taken for one of four watchers takes a key with the same 12 bytes: some 2^94 tries.  24 bytes
+ * of the body's hash leave 2^96 to an owner who wants two bodies under one header, the same order.
+ * Rejected: the counter without its leading zeros (2 bytes of 220, for a number with two forms less
+ * easily told from the other times), and places without their ports (a default that could not be
+ * changed later).
+ *
+ * Lists that have an order of their own (places by preference) keep it; sets (watchers, services,
+ * prefixes) ascend, so that saying the same gives the same bytes.  That is what record_same_body()
  * uses: it encodes both sides and compares bytes, rather than comparing field by field in a second
  * place that would have to be kept in step.
  *
@@ -28,7 +36,7 @@
 enum {
 	HEADER_SUBJECT = 1,
 	HEADER_COUNTER = 2,
-	HEADER_WATCHER = 3,
+	HEADER_WATCHERS = 3,
 	HEADER_BODY_HASH = 4,
 };
 
@@ -139,11 +147,25 @@ static bool prefix_is_valid(struct bytes before, struct bytes value)
 	return !prefix_read(before, &last) || prefix_compare(&last, &p) < 0;
 }
 
+/* One id twice would count twice in a quorum. */
+static bool watchers_are_valid(struct bytes before, struct bytes value)
+{
+	(void)before;
+	if (value.count % WATCHER_ID_BYTES != 0)
+		return false;
+	for (size_t at = WATCHER_ID_BYTES; at < value.count; at += WATCHER_ID_BYTES) {
+		if (memcmp(value.at + at - WATCHER_ID_BYTES, value.at + at, WATCHER_ID_BYTES) >= 0)
+			return false;
+	}
+	return true;
+}
+
 static const struct field_rule header_rules[] = {
 	{ HEADER_SUBJECT, KEY_BYTES, KEY_BYTES, 1, 1, NULL },
 	{ HEADER_COUNTER, 8, 8, 1, 1, NULL },
-	{ HEADER_WATCHER, KEY_BYTES, KEY_BYTES, 0, LIMIT_WATCHERS, NULL },
-	{ HEADER_BODY_HASH, KEY_BYTES, KEY_BYTES, 1, 1, NULL },
+	{ HEADER_WATCHERS, WATCHER_ID_BYTES, LIMIT_WATCHERS *WATCHER_ID_BYTES, 0, 1,
+	  watchers_are_valid },
+	{ HEADER_BODY_HASH, BODY_HASH_BYTES, BODY_HASH_BYTES, 1, 1, NULL },
 };
 
 static const struct field_rule body_rules[] = {
@@ -156,21 +178,29 @@ static const struct field_rule body_rules[] = {
 	{ BODY_PREFIX, PREFIX_BYTES, PREFIX_BYTES, 0, LIMIT_PREFIXES, prefix_is_valid },
 };
 
-/* One key twice among the watchers would count twice in a quorum. */
-static bool header_watcher_is_new(const struct header *h, const struct key *watcher)
+static size_t watchers_read(struct bytes fields, struct watcher_id out[LIMIT_WATCHERS])
 {
+	struct bytes value = field_find(fields, HEADER_WATCHERS);
+
+	if (value.count > 0)
+		memcpy(out, value.at, value.count);
+	return value.count / WATCHER_ID_BYTES;
+}
+
+int header_watcher(const struct header *h, const struct key *sign_public)
+{
+	struct watcher_id id = watcher_id_of(sign_public);
+
 	for (size_t i = 0; i < h->watchers_count; i++) {
-		if (key_equal(&h->watchers[i], watcher))
-			return false;
+		if (watcher_id_compare(&h->watchers[i], &id) == 0)
+			return (int)i;
 	}
-	return !key_equal(&h->subject, watcher);
+	return -1;
 }
 
 int header_read(struct bytes fields, struct header *ret_header)
 {
 	struct header h = { .watchers_count = 0 };
-	struct fields f;
-	struct field field;
 	int err;
 
 	if (fields.count > RECORD_HEADER_BYTES_MAX)
@@ -181,17 +211,9 @@ int header_read(struct bytes fields, struct header *ret_header)
 	field_find_copy(fields, HEADER_SUBJECT, h.subject.b, KEY_BYTES);
 	h.counter = field_find_u64(fields, HEADER_COUNTER);
 	field_find_copy(fields, HEADER_BODY_HASH, h.body_hash, sizeof(h.body_hash));
-	fields_init(&f, fields);
-	while (fields_next(&f, &field)) {
-		struct key watcher;
-
-		if (field.tag != HEADER_WATCHER)
-			continue;
-		memcpy(watcher.b, field.value.at, KEY_BYTES);
-		if (!header_watcher_is_new(&h, &watcher))
-			return ERR_MALFORMED;
-		h.watchers[h.watchers_count++] = watcher;
-	}
+	h.watchers_count = watchers_read(fields, h.watchers);
+	if (header_watcher(&h, &h.subject) >= 0)
+		return ERR_MALFORMED;
 	*ret_header = h;
 	return 0;
 }
@@ -199,7 +221,7 @@ int header_read(struct bytes fields, struct header *ret_header)
 int record_scan(struct stmt *s, const struct envelope *e)
 {
 	struct header h;
-	uint8_t hash[KEY_BYTES];
+	uint8_t hash[BODY_HASH_BYTES];
 	int err = header_read(e->fields, &h);
 
 	if (err == 0)
@@ -224,8 +246,35 @@ enum role record_role(const struct stmt *s)
 
 bool record_has_places(const struct stmt *s)
 {
+	struct fields f;
+	struct field field;
+
 	assert(s->kind == STMT_RECORD);
-	return field_find(stmt_envelope(s).rest, BODY_PLACE).count > 0;
+	fields_init(&f, stmt_envelope(s).rest);
+	while (fields_next(&f, &field) && field.tag <= BODY_PLACE) {
+		if (field.tag == BODY_PLACE && (field.value.at[1] | field.value.at[2]) != 0)
+			return true;
+	}
+	return false;
+}
+
+size_t record_watchers(const struct stmt *s, struct watcher_id out[LIMIT_WATCHERS])
+{
+	assert(s->kind == STMT_RECORD);
+	return watchers_read(stmt_envelope(s).fields, out);
+}
+
+bool record_watches(const struct stmt *s, const struct key *sign_public)
+{
+	struct bytes value;
+
+	assert(s->kind == STMT_RECORD);
+	value = field_find(stmt_envelope(s).fields, HEADER_WATCHERS);
+	for (size_t at = 0; at < value.count; at += WATCHER_ID_BYTES) {
+		if (memcmp(value.at + at, sign_public->b, WATCHER_ID_BYTES) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void place_put(struct writer *w, const struct place *p)
@@ -291,14 +340,14 @@ static void header_put(struct writer *w,
                        const struct key *subject,
                        struct bytes body)
 {
-	uint8_t hash[KEY_BYTES];
+	uint8_t hash[BODY_HASH_BYTES];
 
 	assert(r->watchers_count <= LIMIT_WATCHERS);
 	hash_labelled(BODY_LABEL, body.at, body.count, hash, sizeof(hash));
 	field_put(w, HEADER_SUBJECT, subject->b, KEY_BYTES);
 	field_put_u64(w, HEADER_COUNTER, r->counter);
-	for (size_t i = 0; i < r->watchers_count; i++)
-		field_put(w, HEADER_WATCHER, r->watchers[i].b, KEY_BYTES);
+	if (r->watchers_count > 0)
+		field_put(w, HEADER_WATCHERS, r->watchers, r->watchers_count * WATCHER_ID_BYTES);
 	field_put(w, HEADER_BODY_HASH, hash, sizeof(hash));
 }
 
@@ -377,8 +426,7 @@ void record_read(const struct stmt *s, struct record *ret_r)
 	memset(ret_r, 0, sizeof(*ret_r));
 	ret_r->subject = h.subject;
 	ret_r->counter = h.counter;
-	memcpy(ret_r->watchers, h.watchers, sizeof(h.watchers));
-	ret_r->watchers_count = h.watchers_count;
+	ret_r->watchers_count = watchers_read(e.fields, ret_r->watchers);
 	fields_init(&f, e.rest);
 	while (fields_next(&f, &field))
 		body_field_read(ret_r, &field);

@@ -13,6 +13,28 @@
 #include "base/addr.h"
 #include "crdt/stmt.h"
 
+#include <string.h>
+
+#define WATCHER_ID_BYTES 12
+
+/* How a record names a watcher: the first bytes of its Ed25519 key. */
+struct watcher_id {
+	uint8_t b[WATCHER_ID_BYTES];
+};
+
+static inline struct watcher_id watcher_id_of(const struct key *sign_public)
+{
+	struct watcher_id id;
+
+	memcpy(id.b, sign_public->b, sizeof(id.b));
+	return id;
+}
+
+static inline int watcher_id_compare(const struct watcher_id *a, const struct watcher_id *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b));
+}
+
 enum place_kind {
 	PLACE_GIVEN = 1,     /* the operator named this address */
 	PLACE_INTERFACE = 2, /* an address of one of the member's interfaces */
@@ -37,7 +59,7 @@ struct service {
 struct record {
 	struct key subject; /* Ed25519 */
 	uint64_t counter;
-	struct key watchers[LIMIT_WATCHERS]; /* Ed25519 */
+	struct watcher_id watchers[LIMIT_WATCHERS]; /* ascending, none twice, none the subject */
 	size_t watchers_count;
 	enum role role;
 	bool has_carrier;
@@ -54,7 +76,8 @@ struct record {
 
 /*
  * Encode, sign and parse back in one go: r->subject is ignored and set from `owner`.
- * ERR_TOO_BIG beyond LIMIT_RECORD_BYTES, ERR_MALFORMED for fields that stmt_parse() would refuse.
+ * ERR_TOO_BIG beyond LIMIT_RECORD_BYTES, ERR_MALFORMED for fields that stmt_parse() would refuse;
+ * nothing is sorted here, neither watchers nor services nor prefixes.
  */
 int record_sign(const struct mem *m,
                 const struct record *r,
@@ -67,7 +90,9 @@ void record_read(const struct stmt *s, struct record *ret_r);
 
 /* Parts of it, without reading the rest: for those who look at every member often. */
 enum role record_role(const struct stmt *s);
-bool record_has_places(const struct stmt *s);
+bool record_has_places(const struct stmt *s); /* with a gossip port: where it can be dialled */
+bool record_watches(const struct stmt *s, const struct key *sign_public); /* is it a watcher? */
+size_t record_watchers(const struct stmt *s, struct watcher_id out[LIMIT_WATCHERS]);
 
 /* Do the two bodies say the same (counter and watchers aside)? */
 bool record_same_body(const struct record *a, const struct record *b);
@@ -90,14 +115,15 @@ void prune_attest(const struct stmt *record,
                   const struct key *mesh_public,
                   struct attest *ret_attest);
 
-/* ERR_NOT_AUTHORISED (the record does not name this watcher), ERR_BAD_SIGNATURE. */
+/* ERR_NOT_AUTHORISED (the record has no id of this watcher), ERR_BAD_SIGNATURE. */
 int attest_verify(const struct stmt *record,
                   const struct attest *attest,
                   const struct key *mesh_public) MUST_CHECK;
 
 /*
  * A remove by the quorum (3 of 4, 2 of 3, 2 of 2; with fewer watchers there is none).  The attests
- * should have been verified; those of others than the record's watchers are left out.
+ * should have been verified; those of others than the record's watchers are left out, and of two
+ * with one id (which only one who holds both keys, or 2^96 tries, can bring about) the second.
  * ERR_NOT_AUTHORISED: no quorum.
  */
 int remove_make_prune(const struct mem *m,

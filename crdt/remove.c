@@ -3,11 +3,16 @@
  *
  * A remove counts for whoever holds its bytes, for ever, and without any other knowledge: the owner
  * signed the header, so it named the watchers itself, and the quorum of those, or the owner, signed
- * the remove.  No roster, no leader, no order of arrival.
+ * the remove.  No roster, no leader, no order of arrival.  That is why a part holds the watcher's
+ * whole key, of which the header has only the id.
  *
- * A watcher is named by its place in the header and places ascend: one watcher can't count twice
- * and nobody from outside can count at all, by form.  The certificate holds exactly as many parts
- * as the quorum; more would say nothing more and cost a verification each.
+ * The ids of the keys are among the header's and ascend: one watcher can't count twice, two keys
+ * with one id can't either, and nobody from outside can count at all, by form.  To be counted for
+ * another's watcher takes a key with its 12 bytes: 2^96 tries for one watcher, and then as many for
+ * the next of the quorum.  (The key is under the signature, so it has to be had before one signs.)
+ *
+ * The certificate holds exactly as many parts as the quorum; more would say nothing more and cost a
+ * verification each.
  *
  * A leave could have been a prune by the owner.  It has a label and a cause of its own, because the
  * two lead to different treatment (tunnels go at once, or stay for a while).
@@ -19,7 +24,7 @@
 
 #include <assert.h>
 
-#define PART_BYTES (1 + SIGNATURE_BYTES)
+#define PART_BYTES (KEY_BYTES + SIGNATURE_BYTES)
 
 /* How many of so many watchers may prune; 0: they can't. */
 static size_t quorum_of(size_t watchers_count)
@@ -30,17 +35,31 @@ static size_t quorum_of(size_t watchers_count)
 	return quorum[watchers_count];
 }
 
+static struct attest part_read(struct reader *r)
+{
+	struct attest a;
+
+	read_copy(r, a.watcher.b, KEY_BYTES);
+	read_copy(r, a.signature.b, SIGNATURE_BYTES);
+	return a;
+}
+
 /* The parts of a certificate: at most one per watcher, in the header's order. */
 static int prune_scan(const struct header *h, struct bytes parts)
 {
-	size_t next = 0;
+	struct reader r;
+	int last = -1;
 
 	if (parts.count == 0 || parts.count % PART_BYTES != 0)
 		return ERR_TRUNCATED;
-	for (size_t at = 0; at < parts.count; at += PART_BYTES) {
-		if (parts.at[at] < next || parts.at[at] >= h->watchers_count)
+	reader_init(&r, parts);
+	while (reader_left(&r) > 0) {
+		struct attest a = part_read(&r);
+		int at = header_watcher(h, &a.watcher);
+
+		if (at <= last)
 			return ERR_MALFORMED;
-		next = parts.at[at] + 1u;
+		last = at;
 	}
 	return 0;
 }
@@ -96,11 +115,9 @@ static int prune_verify(const struct envelope *e,
 	if (count != quorum_of(h.watchers_count))
 		return ERR_BAD_SIGNATURE;
 	for (size_t i = 0; i < count; i++) {
-		const struct key *watcher = &h.watchers[read_u8(authority)];
-		struct signature signature;
+		struct attest a = part_read(authority);
 
-		read_copy(authority, signature.b, SIGNATURE_BYTES);
-		err = mesh_verify(watcher, LABEL_PRUNE, mesh_public, e->fields, &signature);
+		err = mesh_verify(&a.watcher, LABEL_PRUNE, mesh_public, e->fields, &a.signature);
 		if (err != 0)
 			return err;
 	}
@@ -166,20 +183,20 @@ int attest_verify(const struct stmt *record,
 
 	assert(record->kind == STMT_RECORD);
 	assert(err == 0);
-	for (size_t i = 0; i < h.watchers_count; i++) {
-		if (key_equal(&h.watchers[i], &attest->watcher))
-			return mesh_verify(&attest->watcher, LABEL_PRUNE, mesh_public, e.fields,
-			                   &attest->signature);
-	}
-	return ERR_NOT_AUTHORISED;
+	if (header_watcher(&h, &attest->watcher) < 0)
+		return ERR_NOT_AUTHORISED;
+	return mesh_verify(&attest->watcher, LABEL_PRUNE, mesh_public, e.fields,
+	                   &attest->signature);
 }
 
 static const struct attest *attest_by(const struct attest *attests,
                                       size_t count,
-                                      const struct key *watcher)
+                                      const struct watcher_id *id)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (key_equal(&attests[i].watcher, watcher))
+		struct watcher_id got = watcher_id_of(&attests[i].watcher);
+
+		if (watcher_id_compare(&got, id) == 0)
 			return &attests[i];
 	}
 	return NULL;
@@ -210,7 +227,7 @@ int remove_make_prune(const struct mem *m,
 
 		if (!a)
 			continue;
-		write_u8(&w, (uint8_t)i);
+		write_copy(&w, a->watcher.b, KEY_BYTES);
 		write_copy(&w, a->signature.b, SIGNATURE_BYTES);
 		wanted--;
 	}
@@ -224,18 +241,16 @@ bool remove_signed_by(const struct stmt *remove, const struct key *watcher)
 {
 	struct envelope e = stmt_envelope(remove);
 	struct reader r;
-	struct header h;
-	int err = header_read(e.fields, &h);
 
 	assert(remove->kind == STMT_REMOVE);
-	assert(err == 0);
 	reader_init(&r, e.rest);
 	if (read_u8(&r) != CAUSE_PRUNE)
 		return false;
-	while (reader_left(&r)) {
-		if (key_equal(&h.watchers[read_u8(&r)], watcher))
+	while (reader_left(&r) > 0) {
+		struct attest a = part_read(&r);
+
+		if (key_equal(&a.watcher, watcher))
 			return true;
-		read_bytes(&r, SIGNATURE_BYTES);
 	}
 	return false;
 }

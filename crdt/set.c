@@ -193,17 +193,10 @@ static int mesh_visit(const struct set *s, set_visit *visit, void *ctx)
 	return err;
 }
 
-int set_visit_member(const struct set *s, const struct key *member, set_visit *visit, void *ctx)
+static int entry_visit(const struct entry *e, set_visit *visit, void *ctx)
 {
-	const struct entry *e;
-	int err;
+	int err = held_visit(e, STMT_EXPEL, visit, ctx);
 
-	if (!member)
-		return mesh_visit(s, visit, ctx);
-	e = set_find(s, member);
-	if (!e)
-		return 0;
-	err = held_visit(e, STMT_EXPEL, visit, ctx);
 	/* Of an expelled member that is otherwise forgotten, old admissions are not sent. */
 	if (err == 0 && e->is_live)
 		err = held_visit(e, STMT_ADMISSION, visit, ctx);
@@ -211,6 +204,26 @@ int set_visit_member(const struct set *s, const struct key *member, set_visit *v
 		err = visit(ctx, e->remove);
 	if (err == 0 && e->record)
 		err = visit(ctx, e->record);
+	return err;
+}
+
+int set_visit_member(const struct set *s, const struct key *member, set_visit *visit, void *ctx)
+{
+	const struct entry *e;
+
+	if (!member)
+		return mesh_visit(s, visit, ctx);
+	e = set_find(s, member);
+	return e ? entry_visit(e, visit, ctx) : 0;
+}
+
+int set_visit_all(const struct set *s, set_visit *visit, void *ctx)
+{
+	const struct entry *e;
+	int err = mesh_visit(s, visit, ctx);
+
+	for (size_t i = 0; err == 0 && (e = set_at(s, i)) != NULL; i++)
+		err = entry_visit(e, visit, ctx);
 	return err;
 }
 

@@ -151,6 +151,9 @@ typedef int set_visit(void *ctx, const struct stmt *stmt);
 int set_visit_member(const struct set *s, const struct key *member, set_visit *visit, void *ctx)
 	MUST_CHECK;
 
+/* The same for all: the mesh key's statements first, then each member's, in key order. */
+int set_visit_all(const struct set *s, set_visit *visit, void *ctx) MUST_CHECK;
+
 /* Hash of the mesh key's statements alone, as a fingerprint. */
 void set_mesh_fingerprint(const struct set *s, uint8_t out[FINGERPRINT_BYTES]);
 

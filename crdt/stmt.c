@@ -44,7 +44,7 @@ static const struct stmt_type {
 _Static_assert(LIMIT_RECORD_BYTES <= LIMIT_STATEMENT_BYTES, "a record is a statement");
 _Static_assert(LIMIT_STATEMENT_BYTES <= UINT16_MAX, "the envelope's length has 16 bits");
 _Static_assert(ENVELOPE_HEAD_BYTES + RECORD_HEADER_BYTES_MAX + SIGNATURE_BYTES + 1 +
-                               LIMIT_WATCHERS * (1 + SIGNATURE_BYTES) <=
+                               LIMIT_WATCHERS * (KEY_BYTES + SIGNATURE_BYTES) <=
                        STMT_SMALL_BYTES_MAX,
                "any header fits into a remove");
 

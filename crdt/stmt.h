@@ -77,6 +77,12 @@ int stmt_verify(const struct stmt *s, const struct key *mesh_public) MUST_CHECK;
 struct stmt *stmt_ref(struct stmt *s);
 void stmt_unref(const struct mem *m, struct stmt *s); /* NULL is fine */
 
+/*
+ * The hash of its register and content, as it counts in the digest of a set; so two that are the
+ * same for merging have the same.  Not hashed here: it is kept with the statement.
+ */
+void stmt_digest16(const struct stmt *s, uint8_t out[16]);
+
 /* Order of two statements of one register: (counter, cause, hash).  0: the same for merging. */
 int stmt_compare(const struct stmt *a, const struct stmt *b);
 

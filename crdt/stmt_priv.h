@@ -8,7 +8,7 @@
 #define SMEG_CRDT_STMT_PRIV_H
 
 #include "crdt/codec_priv.h"
-#include "crdt/stmt.h"
+#include "crdt/record.h"
 
 #define LABEL_APPOINT "smegmesh appoint 1"
 #define LABEL_REVOKE "smegmesh revoke 1"
@@ -69,15 +69,20 @@ int remove_verify(const struct stmt *s,
                   const struct envelope *e,
                   const struct key *mesh_public) MUST_CHECK;
 
+#define BODY_HASH_BYTES 24
+
 /* The header that records and removes begin with. */
 struct header {
 	struct key subject;
 	uint64_t counter;
-	struct key watchers[LIMIT_WATCHERS];
+	struct watcher_id watchers[LIMIT_WATCHERS];
 	size_t watchers_count;
-	uint8_t body_hash[KEY_BYTES];
+	uint8_t body_hash[BODY_HASH_BYTES];
 };
 
 int header_read(struct bytes fields, struct header *ret_header) MUST_CHECK;
+
+/* Where among the watchers is the one with this key?  -1: nowhere. */
+int header_watcher(const struct header *h, const struct key *sign_public);
 
 #endif

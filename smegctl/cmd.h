@@ -34,6 +34,9 @@ enum option_id {
 	OPT_FORMAT,
 	OPT_OUTPUT,
 	OPT_ALL,
+	OPT_MESH,
+	OPT_KEEP_INVITES,
+	OPT_STOLEN,
 	OPT__COUNT
 };
 
@@ -77,6 +80,9 @@ extern const struct command cmd_list;
 extern const struct command cmd_status;
 extern const struct command cmd_visualise;
 extern const struct command cmd_set;
+extern const struct command cmd_expel;
+extern const struct command cmd_appoint;
+extern const struct command cmd_revoke;
 extern const struct command cmd_key;
 extern const struct command cmd_version;
 extern const struct command cmd_completion;

@@ -2,7 +2,8 @@
  * smegctl completion: a script for bash, made from the command table.
  *
  * Names of meshes are asked from smegd when they are completed, and with a short timeout: a shell
- * must not hang because a daemon does.
+ * must not hang because a daemon does.  Aliases are others' words and compgen expands what it is
+ * given, so nothing but a DNS label gets there.
  */
 #include "smegctl/cmd.h"
 
@@ -26,6 +27,8 @@ static void print_case(FILE *out, const struct command *command)
 		fputs("bash", out);
 	if (takes_mesh)
 		fputs("$(_smegctl_meshes)", out);
+	if (strcmp(command->words, "MEMBER") == 0)
+		fputs("$(_smegctl_aliases)", out);
 	print_names(out, command->options, command->options_count);
 	print_names(out, global_options, global_options_count);
 	fputs("\" ;;\n", out);
@@ -38,6 +41,10 @@ static void print_bash(FILE *out)
 	      "\tsmegctl status --json --timeout 1s 2>/dev/null |\n"
 	      "\t\tsed -n 's/^      \"name\": \"\\(.*\\)\",$/\\1/p'\n"
 	      "}\n"
+	      "_smegctl_aliases() {\n"
+	      "\tsmegctl list --json --timeout 1s 2>/dev/null |\n"
+	      "\t\tsed -n 's/^      \"alias\": \"\\([a-z0-9-]*\\)\",$/\\1/p'\n"
+	      "}\n"
 	      "_smegctl() {\n"
 	      "\tlocal word command='' words=''\n"
 	      "\tfor word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
@@ -45,6 +52,7 @@ static void print_bash(FILE *out)
 	      "\tdone\n"
 	      "\tcase ${COMP_WORDS[COMP_CWORD-1]} in\n"
 	      "\t--role|-r) words='peer client' ;;\n"
+	      "\t--mesh|-m) words=$(_smegctl_meshes) ;;\n"
 	      "\t--format|-f) words='svg json' ;;\n"
 	      "\t*) case $command in\n"
 	      "\t'') words=\"",

@@ -15,7 +15,7 @@
 #define CLOCK_WARN_MS (30 * MS_PER_SECOND)
 
 /* More than these are counted, not listed. */
-#define UNREACHABLE_SHOWN 10
+#define TROUBLED_SHOWN 10
 
 static const char *backend_words(const char *backend)
 {
@@ -64,14 +64,34 @@ static void print_clock(struct call *c, const struct mesh_info *m)
 	              "timedatectl set-ntp true");
 }
 
-static bool is_unreachable(const struct member_info *m)
+static bool is_troubled(const struct member_info *m)
 {
-	return !m->is_self && !m->is_reachable && strcmp(m->standing, "in") == 0;
+	return !m->is_self && strcmp(m->standing, "in") == 0 &&
+	       strcmp(m->reachability, "reachable") != 0;
+}
+
+/* "gate, 3 s ago, answered by 57 members" */
+static void print_leader(struct call *c, const struct mesh_info *m)
+{
+	const char *name = m->leader[0] ? text_make(c, "%.8s...", m->leader) : "-";
+	char age[DURATION_BYTES];
+
+	for (size_t i = 0; i < m->members_listed && m->leader[0]; i++)
+		if (strcmp(m->members[i].key, m->leader) == 0)
+			name = member_name(c, &m->members[i]);
+	duration_text(m->beat_age_ms, age);
+	print_fact(c, "leader", name);
+	print_fact(c, "last beat",
+	           m->beat_age_ms < 0     ? "-"
+	           : m->beat_members == 0 ? text_make(c, "%s ago", age)
+	                                  : text_make(c, "%s ago, acknowledged by %" PRIu32, age,
+	                                              m->beat_members));
 }
 
 static void print_members(struct call *c, const struct mesh_info *m, int64_t now_ms)
 {
 	size_t count = 0;
+	struct cell state;
 
 	for (size_t i = 0; i < m->members_listed; i++) {
 		const struct member_info *member = &m->members[i];
@@ -81,14 +101,15 @@ static void print_members(struct call *c, const struct mesh_info *m, int64_t now
 			              text_make(c, "%s has the same address as another member, %s",
 			                        member_name(c, member), member->address),
 			              "let it leave and join with a new key");
-		if (!is_unreachable(member) || ++count > UNREACHABLE_SHOWN)
+		if (!is_troubled(member) || ++count > TROUBLED_SHOWN)
 			continue;
+		state = member_state(c, member, now_ms);
 		fprintf(c->out, "  - %s (%s) ", member_name(c, member), member->address);
-		print_tinted(c, member_state(c, member, now_ms).text, TINT_BAD);
+		print_tinted(c, state.text, state.tint);
 		fputc('\n', c->out);
 	}
-	if (count > UNREACHABLE_SHOWN)
-		fprintf(c->out, "  - and %zu more: smegctl list %s\n", count - UNREACHABLE_SHOWN,
+	if (count > TROUBLED_SHOWN)
+		fprintf(c->out, "  - and %zu more: smegctl list %s\n", count - TROUBLED_SHOWN,
 		        m->name);
 }
 
@@ -111,6 +132,7 @@ static void print_mesh(struct call *c, const struct mesh_info *m, int64_t now_ms
 	             is_whole ? TINT_GOOD : TINT_WARN);
 	fprintf(c->out, ", %" PRIu32 " session%s\n", m->sessions_count,
 	        m->sessions_count == 1 ? "" : "s");
+	print_leader(c, m);
 	if (m->problem[0])
 		print_trouble(c, m->problem, m->hint);
 	print_clock(c, m);
@@ -127,10 +149,11 @@ static json_t *json_status(const struct reply *r)
 			meshes = NULL;
 		}
 	}
-	return json_pack("{s:{s:s, s:s, s:I, s:I, s:I}, s:o}", "smegd", "version",
+	return json_pack("{s:{s:s, s:s, s:I, s:I, s:I}, s:o, s:o}", "smegd", "version",
 	                 r->daemon_version, "backend", r->backend, "uptime_ms",
 	                 (json_int_t)r->uptime_ms, "now_ms", (json_int_t)r->now_unix_ms, "port",
-	                 (json_int_t)r->port, "meshes", meshes);
+	                 (json_int_t)r->port, "meshes", meshes, "expelled_from",
+	                 json_texts(r->expelled_from, r->expelled_from_count));
 }
 
 static int run(struct call *c)
@@ -146,6 +169,13 @@ static int run(struct call *c)
 	print_daemon(c, &reply);
 	for (size_t i = 0; i < reply.meshes_count; i++)
 		print_mesh(c, &reply.meshes[i], reply.now_unix_ms);
+	for (size_t i = 0; i < reply.expelled_from_count; i++) {
+		fputc('\n', c->out);
+		print_trouble(
+			c,
+			text_make(c, "this host has been expelled from %s", reply.expelled_from[i]),
+			"an administrator of that mesh knows why");
+	}
 	fflush(c->out);
 	if (reply.meshes_count == 0)
 		fprintf(c->talk, "\nThis host is in no mesh.\n"
@@ -159,8 +189,9 @@ const struct command cmd_status = {
 	.words_max = 1,
 	.word_max = LIMIT_NAME_BYTES,
 	.summary = "show how smegd and its meshes are, and what is wrong",
-	.help = "With MESH, or where there is one only, members that cannot be reached are\n"
-		"named.\n"
+	.help = "With MESH, or where there is one only, members that are suspect (not heard\n"
+		"of, but not given up) or unreachable are named, and since when. The leader is\n"
+		"the live peer with the lowest key, which paces the beats.\n"
 		"\n"
 		"With --json: {\"smegd\": {...}, \"meshes\": [...]}; see `smegctl list` for\n"
 		"members.\n",

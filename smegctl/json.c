@@ -36,7 +36,7 @@ void json_error(struct call *c, int err)
 }
 
 /* NULL when out of memory. */
-static json_t *texts(const char *const *list, size_t count)
+json_t *json_texts(const char *const *list, size_t count)
 {
 	json_t *array = json_array();
 
@@ -65,11 +65,12 @@ static json_t *services(const struct service_info *list, size_t count)
 
 static json_t *member_local(const struct member_info *m)
 {
-	return json_pack("{s:b, s:b, s:b, s:b, s:I, s:s, s:I, s:I, s:I}", "self", m->is_self,
-	                 "reachable", m->is_reachable, "session", m->has_session, "tunnel",
-	                 m->has_tunnel, "since_ms", (json_int_t)m->since_ms, "endpoint",
-	                 m->endpoint, "handshake_ms", (json_int_t)m->handshake_ms, "rx_bytes",
-	                 (json_int_t)m->rx_bytes, "tx_bytes", (json_int_t)m->tx_bytes);
+	return json_pack("{s:b, s:b, s:s, s:b, s:b, s:I, s:s, s:I, s:I, s:I}", "self", m->is_self,
+	                 "reachable", m->is_reachable, "reachability", m->reachability, "session",
+	                 m->has_session, "tunnel", m->has_tunnel, "since_ms",
+	                 (json_int_t)m->since_ms, "endpoint", m->endpoint, "handshake_ms",
+	                 (json_int_t)m->handshake_ms, "rx_bytes", (json_int_t)m->rx_bytes,
+	                 "tx_bytes", (json_int_t)m->tx_bytes);
 }
 
 static json_t *member(const struct member_info *m)
@@ -79,9 +80,9 @@ static json_t *member(const struct member_info *m)
 	                 m->address, "role", m->role, "standing", m->standing, "administrator",
 	                 m->is_administrator, "address_clash", m->address_clash, "counter",
 	                 (json_int_t)m->counter, "endpoints",
-	                 texts(m->endpoints, m->endpoints_count), "services",
+	                 json_texts(m->endpoints, m->endpoints_count), "services",
 	                 services(m->services, m->services_count), "prefixes",
-	                 texts(m->prefixes, m->prefixes_count), "local", member_local(m));
+	                 json_texts(m->prefixes, m->prefixes_count), "local", member_local(m));
 }
 
 static json_t *members(const struct mesh_info *m)
@@ -100,20 +101,32 @@ static json_t *members(const struct mesh_info *m)
 json_t *json_mesh(const struct mesh_info *m)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b,"
-	                 " s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:s}",
+	                 " s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:I, s:I, s:s, s:s}",
 	                 "id", m->id, "name", m->name, "device", m->device, "address", m->address,
 	                 "prefix", m->prefix, "key", m->key, "role", m->role, "administrator",
 	                 m->is_administrator, "joining", m->is_joining, "wg_port",
 	                 (json_int_t)m->wg_port, "members", (json_int_t)m->members_count,
 	                 "reachable", (json_int_t)m->reachable_count, "sessions",
 	                 (json_int_t)m->sessions_count, "digest", m->digest, "clock_ahead_ms",
-	                 (json_int_t)m->clock_ahead_ms, "problem", m->problem, "hint", m->hint);
+	                 (json_int_t)m->clock_ahead_ms, "leader", m->leader, "beat_age_ms",
+	                 (json_int_t)m->beat_age_ms, "beat_members", (json_int_t)m->beat_members,
+	                 "problem", m->problem, "hint", m->hint);
 }
 
 json_t *json_members(const struct mesh_info *m)
 {
 	return json_pack("{s:s, s:o, s:o}", "mesh", m->id, "members", members(m), "local",
 	                 json_mesh(m));
+}
+
+json_t *json_office(const char *verb, const struct reply *r)
+{
+	return json_pack("{s:{s:s, s:s, s:b}, s:b, s:I, s:I, s:I, s:o}", verb, "key", r->member_key,
+	                 "name", r->member_name, "administrator", r->member_is_administrator,
+	                 "unchanged", r->is_unchanged, "stay", (json_int_t)r->stay_count,
+	                 "readmitted", (json_int_t)r->readmitted_count, "returned",
+	                 (json_int_t)r->returned_count, "mesh",
+	                 r->meshes_count ? json_mesh(&r->meshes[0]) : json_object());
 }
 
 json_t *json_result(const struct reply *r)

@@ -223,15 +223,19 @@ bool member_is_current(const struct member_info *m)
 struct cell member_state(struct call *c, const struct member_info *m, int64_t now_ms)
 {
 	char since[DURATION_BYTES];
+	enum tint tint;
 
 	if (m->is_self)
 		return (struct cell){ "this host", TINT_NONE };
 	if (strcmp(m->standing, "in") != 0)
 		return (struct cell){ m->standing, TINT_DIM };
-	if (m->is_reachable)
+	tint = strcmp(m->reachability, "suspect") == 0 ? TINT_WARN : TINT_BAD;
+	if (m->is_reachable && tint == TINT_BAD)
 		return (struct cell){ "reachable", TINT_GOOD };
 	if (m->since_ms == 0)
-		return (struct cell){ "unreachable", TINT_BAD };
+		return (struct cell){ tint == TINT_WARN ? "suspect" : "unreachable", tint };
 	duration_text(now_ms - m->since_ms, since);
-	return (struct cell){ text_make(c, "unreachable %s", since), TINT_BAD };
+	return (struct cell){
+		text_make(c, "%s %s", tint == TINT_WARN ? "suspect" : "unreachable", since), tint
+	};
 }

@@ -63,7 +63,7 @@ void print_join_line(struct call *c, const struct reply *r);
 /* Alias, or the first characters of the key. */
 const char *member_name(struct call *c, const struct member_info *m);
 
-/* "reachable", "unreachable 4 min", "this host", or the standing. */
+/* "reachable", "suspect 3 s", "unreachable 4 min", "this host", or the standing. */
 struct cell member_state(struct call *c, const struct member_info *m, int64_t now_ms);
 
 /* The member is of the group, or about to be. */

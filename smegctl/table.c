@@ -17,9 +17,9 @@ const struct option global_options[] = {
 const size_t global_options_count = ARRAY_LEN(global_options);
 
 const struct command *const commands[] = {
-	&cmd_create,     &cmd_join, &cmd_invite, &cmd_list, &cmd_status,
-	&cmd_visualise,  &cmd_set,  &cmd_leave,  &cmd_key,  &cmd_version,
-	&cmd_completion, &cmd_help, NULL,
+	&cmd_create,  &cmd_join,       &cmd_invite, &cmd_list,    &cmd_status, &cmd_visualise,
+	&cmd_set,     &cmd_leave,      &cmd_expel,  &cmd_appoint, &cmd_revoke, &cmd_key,
+	&cmd_version, &cmd_completion, &cmd_help,   NULL,
 };
 
 static bool is_called(const struct command *command, const char *name)

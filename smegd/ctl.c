@@ -30,6 +30,9 @@ static const struct {
 	[REQUEST_INVITE] = { "invite members", true },
 	[REQUEST_SET] = { "change settings", true },
 	[REQUEST_KEY] = { "make a key", true },
+	[REQUEST_EXPEL] = { "expel members", true },
+	[REQUEST_APPOINT] = { "appoint administrators", true },
+	[REQUEST_REVOKE] = { "revoke administrators", true },
 };
 
 static struct reply reply_of(int err, const struct diag *diag)
@@ -68,8 +71,18 @@ static void fill_facts(const struct ctl *c, struct reply *r)
 	r->now_unix_ms = c->now.unix_ms;
 }
 
-static int fail_mesh(const char *name, struct diag *diag)
+static int fail_mesh(const struct node *n, const char *name, struct diag *diag)
 {
+	const char *expelled;
+
+	for (size_t i = 0; (expelled = node_expelled_from(n, i)); i++) {
+		if (strcmp(expelled, name) != 0)
+			continue;
+		diag_set(diag, ERR_EXPELLED, "this host has been expelled from mesh \"%.64s\"",
+		         name);
+		diag_hint(diag, "its key is no good there any more; an administrator knows why");
+		return ERR_EXPELLED;
+	}
 	diag_set(diag, ERR_NO_MESH, "there is no mesh \"%.64s\" on this host", name);
 	diag_hint(diag, "which there are: smegctl status");
 	return ERR_NO_MESH;
@@ -83,7 +96,7 @@ static int view_one(const struct ctl_viewing *v,
 	struct mesh_view m;
 
 	if (!node_mesh_find(v->node, name, &m))
-		return fail_mesh(name, diag);
+		return fail_mesh(v->node, name, diag);
 	r->meshes = arena_alloc(v->arena, sizeof(*r->meshes));
 	if (!r->meshes)
 		return -ENOMEM;
@@ -109,6 +122,19 @@ static int view_all(const struct ctl_viewing *v, struct reply *r)
 	return err;
 }
 
+/* Which meshes this host was thrown out of: nothing else would show them. */
+static int view_expelled(const struct ctl *c, struct arena *arena, struct reply *r)
+{
+	const char *name;
+
+	r->expelled_from = arena_alloc(arena, LIMIT_MESHES * sizeof(*r->expelled_from));
+	if (!r->expelled_from)
+		return -ENOMEM;
+	for (size_t i = 0; i < LIMIT_MESHES && (name = node_expelled_from(c->node, i)); i++)
+		r->expelled_from[r->expelled_from_count++] = name;
+	return 0;
+}
+
 /* Status and list. */
 static int view(struct ctl *c, const struct request *r, struct arena *arena, struct bytes *ret)
 {
@@ -127,6 +153,8 @@ static int view(struct ctl *c, const struct request *r, struct arena *arena, str
 		err = view_one(&v, r->mesh, &reply, &diag);
 	else
 		err = view_all(&v, &reply);
+	if (!err && !is_list)
+		err = view_expelled(c, arena, &reply);
 	if (err == -ENOMEM)
 		return err;
 	if (err)
@@ -263,6 +291,24 @@ static int fill_mesh(const struct ctl *c,
 	return 0;
 }
 
+static int fill_member(const struct command_result *result, struct arena *arena, struct reply *r)
+{
+	char *key = arena_alloc(arena, KEY_TEXT_BYTES);
+
+	if (!key)
+		return -ENOMEM;
+	if (!key_is_zero(&result->member))
+		key_text(&result->member, key);
+	r->member_key = key;
+	r->member_name = result->member_name;
+	r->member_is_administrator = result->member_is_admin;
+	r->is_unchanged = result->is_unchanged;
+	r->stay_count = (uint32_t)result->stay;
+	r->readmitted_count = (uint32_t)result->readmitted;
+	r->returned_count = (uint32_t)result->returned;
+	return 0;
+}
+
 static int fill_result(const struct ctl *c,
                        const struct command_result *result,
                        struct arena *arena,
@@ -278,6 +324,8 @@ static int fill_result(const struct ctl *c,
 	r->token = result->token;
 	r->token_expires_ms = result->expires_ms;
 	r->token_uses = result->uses;
+	if (fill_member(result, arena, r))
+		return -ENOMEM;
 	return fill_mesh(c, result, arena, r);
 }
 

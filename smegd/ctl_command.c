@@ -86,6 +86,20 @@ static int parse_invite(const struct request *r, struct command *c, struct diag 
 	return err;
 }
 
+static int parse_member(const struct request *r, struct command *c, struct diag *diag)
+{
+	c->keep_invites = r->keep_invites;
+	c->is_stolen = r->is_stolen;
+	if (!r->member[0])
+		return diag_set(diag, ERR_USAGE, "no member was named");
+	return copy_text(c->member, sizeof(c->member), r->member, "a member's name", diag);
+}
+
+static bool is_about_member(enum command_kind kind)
+{
+	return kind == CMD_EXPEL || kind == CMD_APPOINT || kind == CMD_REVOKE;
+}
+
 static enum command_kind kind_of(enum request_kind kind)
 {
 	switch (kind) {
@@ -101,6 +115,12 @@ static enum command_kind kind_of(enum request_kind kind)
 		return CMD_SET;
 	case REQUEST_KEY:
 		return CMD_KEY;
+	case REQUEST_EXPEL:
+		return CMD_EXPEL;
+	case REQUEST_APPOINT:
+		return CMD_APPOINT;
+	case REQUEST_REVOKE:
+		return CMD_REVOKE;
 	default:
 		assert(!"a request that is no command");
 		return CMD_KEY;
@@ -120,6 +140,8 @@ int ctl_command(const struct request *r, struct command *ret, struct diag *diag)
 		err = parse_role(r, &ret->role, diag);
 	if (!err && ret->kind == CMD_INVITE)
 		err = parse_invite(r, ret, diag);
+	if (!err && is_about_member(ret->kind))
+		err = parse_member(r, ret, diag);
 	ret->token.at = (const uint8_t *)r->token;
 	ret->token.count = strlen(r->token);
 	return err;

@@ -28,5 +28,6 @@ int ctl_view_mesh(const struct ctl_viewing *v,
 
 const char *ctl_role_name(enum role role);
 const char *ctl_standing_name(enum standing standing);
+const char *ctl_reachability_name(enum reachability reachability);
 
 #endif

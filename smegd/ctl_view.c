@@ -42,6 +42,19 @@ const char *ctl_standing_name(enum standing standing)
 	return "";
 }
 
+const char *ctl_reachability_name(enum reachability reachability)
+{
+	switch (reachability) {
+	case REACHABLE:
+		return "reachable";
+	case SUSPECT:
+		return "suspect";
+	case UNREACHABLE:
+		return "unreachable";
+	}
+	return "";
+}
+
 /*
  * Texts for the arena; out of memory is seen once, at the end.  A zero byte ends a text: what
  * follows it could not be shown either.
@@ -172,6 +185,7 @@ static void fill_member(const struct ctl_viewing *v,
 	ret->is_self = m->is_self;
 	ret->is_administrator = m->is_administrator;
 	ret->is_reachable = m->is_reachable;
+	ret->reachability = ctl_reachability_name(m->reachability);
 	ret->has_session = m->has_session;
 	ret->has_tunnel = m->has_tunnel;
 	ret->address_clash = m->locator_clash;
@@ -239,6 +253,10 @@ static void fill_mesh(struct texts *t, const struct mesh_view *m, struct mesh_in
 	ret->sessions_count = (uint32_t)m->sessions;
 	ret->digest = text_digest(t, m->digest);
 	ret->clock_ahead_ms = m->clock_ahead_ms;
+	if (!key_is_zero(&m->leader))
+		ret->leader = text_key(t, &m->leader);
+	ret->beat_age_ms = m->beat_age_ms;
+	ret->beat_members = (uint32_t)m->beat_members;
 	ret->problem = text_copy(t, m->problem);
 	ret->hint = text_copy(t, m->problem_hint);
 }

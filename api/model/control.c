@@ -136,6 +136,7 @@ static const struct field member_fields[] = {
 	TEXTS(endpoints, LIMIT_ENDPOINTS, PLACE_BYTES),
 	MESSAGES(services, services_count, LIMIT_SERVICES, &service_shape),
 	TEXTS(prefixes, LIMIT_PREFIXES, PLACE_BYTES),
+	TEXT(reachability, WORD_BYTES),
 };
 static const struct shape member_shape = SHAPE(member, member_fields);
 #undef OURS
@@ -144,15 +145,27 @@ static const struct shape member_shape = SHAPE(member, member_fields);
 #define OURS struct mesh_info
 #define THEIRS Smeg__Control__Mesh
 static const struct field mesh_fields[] = {
-	TEXT(id, LIMIT_NAME_BYTES), TEXT(name, LIMIT_NAME_BYTES),
-	TEXT(device, WORD_BYTES),   TEXT(address, PLACE_BYTES),
-	TEXT(prefix, PLACE_BYTES),  TEXT(key, KEY_BYTES_MAX),
-	TEXT(role, WORD_BYTES),     FLAG(is_administrator),
-	FLAG(is_joining),           NUMBER32(wg_port),
-	NUMBER32(members_count),    NUMBER32(reachable_count),
-	NUMBER32(sessions_count),   TEXT(digest, WORD_BYTES),
-	NUMBER64(clock_ahead_ms),   TEXT(problem, TALK_BYTES),
-	TEXT(hint, TALK_BYTES),     MESSAGES(members, members_listed, LIMIT_MEMBERS, &member_shape),
+	TEXT(id, LIMIT_NAME_BYTES),
+	TEXT(name, LIMIT_NAME_BYTES),
+	TEXT(device, WORD_BYTES),
+	TEXT(address, PLACE_BYTES),
+	TEXT(prefix, PLACE_BYTES),
+	TEXT(key, KEY_BYTES_MAX),
+	TEXT(role, WORD_BYTES),
+	FLAG(is_administrator),
+	FLAG(is_joining),
+	NUMBER32(wg_port),
+	NUMBER32(members_count),
+	NUMBER32(reachable_count),
+	NUMBER32(sessions_count),
+	TEXT(digest, WORD_BYTES),
+	NUMBER64(clock_ahead_ms),
+	TEXT(problem, TALK_BYTES),
+	TEXT(hint, TALK_BYTES),
+	MESSAGES(members, members_listed, LIMIT_MEMBERS, &member_shape),
+	TEXT(leader, KEY_BYTES_MAX),
+	NUMBER64(beat_age_ms),
+	NUMBER32(beat_members),
 };
 static const struct shape mesh_shape = SHAPE(mesh, mesh_fields);
 #undef OURS
@@ -176,6 +189,9 @@ static const struct field request_fields[] = {
 	NUMBER64(expires_in_ms),
 	FLAG(may_bridge),
 	TEXT(for_key, KEY_BYTES_MAX),
+	TEXT(member, KEY_BYTES_MAX),
+	FLAG(keep_invites),
+	FLAG(is_stolen),
 };
 static const struct shape request_shape = SHAPE(request, request_fields);
 #undef OURS
@@ -202,6 +218,14 @@ static const struct field reply_fields[] = {
 	NUMBER64(token_expires_ms),
 	NUMBER32(token_uses),
 	TEXT(key, KEY_BYTES_MAX),
+	TEXT(member_key, KEY_BYTES_MAX),
+	TEXT(member_name, LIMIT_NAME_BYTES),
+	FLAG(member_is_administrator),
+	FLAG(is_unchanged),
+	NUMBER32(stay_count),
+	NUMBER32(readmitted_count),
+	NUMBER32(returned_count),
+	TEXTS(expelled_from, LIMIT_MESHES, LIMIT_NAME_BYTES),
 };
 static const struct shape reply_shape = SHAPE(reply, reply_fields);
 #undef OURS

@@ -26,6 +26,9 @@ enum request_kind {
 	REQUEST_INVITE,
 	REQUEST_SET,
 	REQUEST_KEY,
+	REQUEST_EXPEL,
+	REQUEST_APPOINT,
+	REQUEST_REVOKE,
 	REQUEST__COUNT
 };
 
@@ -55,6 +58,11 @@ struct request {
 	int64_t expires_in_ms;
 	bool may_bridge;
 	const char *for_key; /* base64 Ed25519 key, or "" */
+
+	/* expel, appoint, revoke */
+	const char *member; /* alias, base64 key or overlay address */
+	bool keep_invites;  /* expel: what it issued may still be used */
+	bool is_stolen;     /* revoke: so was its key, and its expels are void */
 };
 
 enum reply_kind {
@@ -88,6 +96,19 @@ struct reply {
 	int64_t token_expires_ms; /* Unix ms */
 	uint32_t token_uses;
 	const char *key; /* key: base64 */
+
+	/* expel, appoint, revoke */
+	const char *member_key;       /* base64 X25519 */
+	const char *member_name;      /* its alias, or its key */
+	bool member_is_administrator; /* now */
+	bool is_unchanged;            /* it was so already */
+	uint32_t stay_count;          /* revoke: members that the revocation lets stay */
+	uint32_t readmitted_count;    /* revoke: that this host has admitted instead */
+	uint32_t returned_count;      /* revoke: no longer expelled */
+
+	/* status */
+	const char **expelled_from; /* names of meshes */
+	size_t expelled_from_count;
 };
 
 struct arena;

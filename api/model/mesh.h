@@ -25,9 +25,10 @@ struct member_info {
 	bool has_session;
 	bool has_tunnel;
 	bool address_clash;
-	int64_t since_ms;     /* Unix ms of the last change of is_reachable; 0: unknown */
-	const char *endpoint; /* of the tunnel or session; may be empty */
-	int64_t handshake_ms; /* Unix ms; 0: never */
+	const char *reachability; /* "reachable", "suspect", "unreachable" */
+	int64_t since_ms;         /* Unix ms of the last change of that; 0: unknown */
+	const char *endpoint;     /* of the tunnel or session; may be empty */
+	int64_t handshake_ms;     /* Unix ms; 0: never */
 	uint64_t rx_bytes;
 	uint64_t tx_bytes;
 	uint64_t counter;       /* of its record */
@@ -55,7 +56,10 @@ struct mesh_info {
 	uint32_t sessions_count;
 	const char *digest; /* hex */
 	int64_t clock_ahead_ms;
-	const char *problem; /* "" or what is wrong */
+	const char *leader;    /* base64 X25519, or "": unknown */
+	int64_t beat_age_ms;   /* since its last beat; -1: unknown */
+	uint32_t beat_members; /* how many acknowledged that; 0: unknown */
+	const char *problem;   /* "" or what is wrong */
 	const char *hint;
 	struct member_info *members; /* in key order; empty if not asked for */
 	size_t members_listed;

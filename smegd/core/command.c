@@ -138,7 +138,7 @@ static int no_mesh(const struct command *c, size_t count, struct diag *diag)
 }
 
 /* NULL: refused, and told so. */
-static struct mesh *find_mesh(struct step *st, const struct command *c)
+struct mesh *command_mesh(struct step *st, const struct command *c)
 {
 	size_t count;
 	struct mesh *only = only_mesh(st->n, &count);
@@ -160,7 +160,7 @@ static struct mesh *find_mesh(struct step *st, const struct command *c)
 
 static void run_leave(struct step *st, const struct command *c)
 {
-	struct mesh *m = find_mesh(st, c);
+	struct mesh *m = command_mesh(st, c);
 	const struct entry *self = m ? mesh_self_entry(m) : NULL;
 	struct command_result *r;
 	struct stmt *remove;
@@ -368,7 +368,7 @@ static int check_invite(struct mesh *m, const struct command *c, struct diag *di
 
 static void run_invite(struct step *st, const struct command *c)
 {
-	struct mesh *m = find_mesh(st, c);
+	struct mesh *m = command_mesh(st, c);
 	struct command_result *r;
 	struct diag diag = { "", "" };
 	int err;
@@ -407,7 +407,7 @@ void command_take_settings(struct settings *to, const struct settings *from)
 
 static void run_set(struct step *st, const struct command *c)
 {
-	struct mesh *m = find_mesh(st, c);
+	struct mesh *m = command_mesh(st, c);
 	struct command_result *r;
 	struct diag diag = { "", "" };
 	int err;
@@ -475,6 +475,11 @@ void command_run(struct step *st, const struct command *c)
 		break;
 	case CMD_KEY:
 		run_key(st, c);
+		break;
+	case CMD_EXPEL:
+	case CMD_APPOINT:
+	case CMD_REVOKE:
+		authority_run(st, c);
 		break;
 	}
 }

@@ -17,6 +17,9 @@ enum command_kind {
 	CMD_INVITE,
 	CMD_SET,
 	CMD_KEY, /* make (once) and show the key that the next join will use */
+	CMD_EXPEL,
+	CMD_APPOINT,
+	CMD_REVOKE,
 };
 
 /* Settings of this member; a member of the struct counts only if its has_ flag says so. */
@@ -43,6 +46,9 @@ struct command {
 	bool may_bridge;          /* invite */
 	bool has_for_key;         /* invite --for */
 	struct key for_key;       /* Ed25519 */
+	char member[LIMIT_NAME_BYTES + 1]; /* expel, appoint, revoke: alias, key or address */
+	bool keep_invites;                 /* expel */
+	bool is_stolen;                    /* revoke: its expels are void, too */
 };
 
 /* The end of a command. */
@@ -58,6 +64,14 @@ struct command_result {
 	int64_t expires_ms; /* create, invite: of the token, Unix ms */
 	uint32_t uses;
 	char token[TOKEN_TEXT_BYTES]; /* create, invite; secret */
+	/* expel, appoint, revoke: */
+	struct key member;                      /* X25519 */
+	char member_name[LIMIT_NAME_BYTES + 1]; /* its alias, or its key */
+	bool member_is_admin;                   /* now; expel: still */
+	bool is_unchanged;                      /* it was so already: nothing was signed */
+	size_t stay;                            /* revoke: members that it lets stay */
+	size_t readmitted;                      /* revoke: that this host admitted instead */
+	size_t returned;                        /* revoke: no longer expelled */
 };
 
 /* Something to show while a command runs. */

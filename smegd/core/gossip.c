@@ -514,8 +514,8 @@ static void on_entries(struct step *st, struct session *s, const struct msg *msg
 	st->way = WAY_NONE;
 	if (msg->u.entries.is_page)
 		repair_entries(st, s, msg);
-	/* While a join fetches the state, ask again as soon as something came. */
-	else if (news && s->mesh->joining)
+	/* A join, or who has just started, waits for a digest that is equal. */
+	else if (news && (s->mesh->joining || !s->mesh->counter_known))
 		gossip_ask(st, s);
 }
 
@@ -527,6 +527,9 @@ void gossip_message(struct step *st, struct session *s, const struct msg *msg)
 		on_entries(st, s, msg);
 		break;
 	case MSG_DIGEST:
+		/* Neither a question nor an answer: its time is chosen by the sender. */
+		if (!msg->u.digest.question && !msg->u.digest.members)
+			watch_alive(st, s);
 		repair_digest(st, s, msg);
 		break;
 	case MSG_ANNOUNCE:
@@ -575,12 +578,18 @@ void gossip_alive(struct step *st, struct session *s)
 	send_digest(st, s, false);
 }
 
+static void walk_by(struct mesh *m, int64_t at_ms)
+{
+	m->maintain_ms = MIN_OF(m->maintain_ms, at_ms);
+}
+
 void gossip_ask(struct step *st, struct session *s)
 {
 	send_digest(st, s, true);
 	if (!s->is_asking)
 		s->asked_ms = st->now.mono_ms;
 	s->is_asking = true;
+	walk_by(s->mesh, s->asked_ms + st->n->options.timeout_ms + 1);
 }
 
 void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
@@ -664,9 +673,11 @@ void gossip_session_down(struct step *st, struct session *s)
 		watch_broken(st, s->peer);
 }
 
-static void dial_wanted(struct step *st, struct mesh *m)
+/* Is somebody being dialled, or waiting for it? */
+static bool dial_wanted(struct step *st, struct mesh *m)
 {
 	struct map_node *pos;
+	bool waits = false;
 
 	map_for_each(pos, &m->peers) {
 		struct peer *p = container_of(pos, struct peer, node);
@@ -674,13 +685,17 @@ static void dial_wanted(struct step *st, struct mesh *m)
 		bool known = p->known.port && mesh_live_members(m) <= 1;
 		const struct entry *e;
 
-		if (p->session || p->dial || st->now.mono_ms < p->dial_again_ms)
+		if (p->session)
+			continue;
+		waits |= p->dial || p->is_unreachable || p->is_doubtful || p->is_wanted || known;
+		if (p->dial || st->now.mono_ms < p->dial_again_ms)
 			continue;
 		e = p->is_unreachable ? set_find(m->set, &p->key) : NULL;
 		if (p->is_wanted || p->is_doubtful || known ||
 		    (e && (e->standing == STANDING_IN || e->standing == STANDING_PRUNED)))
 			dial_peer(st, p);
 	}
+	return waits;
 }
 
 static void close_surplus(struct step *st, struct session *s)
@@ -701,13 +716,24 @@ static void keep_up(struct step *st, struct session *s)
 	int64_t timeout_ms = st->n->options.timeout_ms;
 	bool is_late = s->is_asking && st->now.mono_ms - s->asked_ms > timeout_ms;
 
-	if (is_late && st->now.mono_ms - s->heard_ms > timeout_ms)
+	if (is_late && st->now.mono_ms - s->heard_ms > timeout_ms) {
 		dial_session_down(st, s->id, ERR_TIMED_OUT);
-	else if (!s->is_asking && s->dialled && tree_am_leaf(s->mesh) &&
-	         st->now.mono_ms - s->heard_ms > PROBE_AFTER_MS)
+		return;
+	}
+	if (!s->is_asking && s->dialled && tree_am_leaf(s->mesh) &&
+	    st->now.mono_ms - s->heard_ms > PROBE_AFTER_MS)
 		gossip_ask(st, s);
 	else
 		repair_tick(st, s);
+	if (s->is_asking)
+		walk_by(s->mesh, MAX_OF(s->asked_ms, s->heard_ms) + timeout_ms + 1);
+}
+
+static void look_after(struct step *st, struct session *s)
+{
+	close_surplus(st, s);
+	if (!s->is_closing)
+		keep_up(st, s);
 }
 
 static void each_session(struct step *st,
@@ -748,14 +774,14 @@ static void pull_random(struct step *st, struct mesh *m)
 void gossip_tick(struct step *st, struct mesh *m)
 {
 	if (st->now.mono_ms >= m->maintain_ms) {
-		int64_t pause;
+		int64_t pause = MAINTAIN_IDLE_MS;
 
 		tree_choose(st, m);
-		dial_wanted(st, m);
-		each_session(st, m, close_surplus);
-		each_session(st, m, keep_up);
-		pause = m->lacking ? MAINTAIN_BUSY_MS : MAINTAIN_IDLE_MS;
+		dial_tick(st, m);
+		if (dial_wanted(st, m))
+			pause = m->lacking ? MAINTAIN_BUSY_MS : MAINTAIN_WAITING_MS;
 		m->maintain_ms = st->now.mono_ms + rng_jitter(&st->n->rng, pause, 20);
+		each_session(st, m, look_after); /* may want the next walk earlier */
 	}
 	if (st->now.mono_ms >= m->repair_ms)
 		pull_random(st, m);

@@ -10,7 +10,6 @@
 #ifndef SMEG_SMEGD_CORE_GOSSIP_PRIV_H
 #define SMEG_SMEGD_CORE_GOSSIP_PRIV_H
 
-#include "crdt/later.h"
 #include "crdt/set.h"
 #include "smegd/core/event.h"
 
@@ -149,6 +148,7 @@ void watch_end(struct mesh *m); /* frees what it holds */
 void watch_member(struct step *st, struct mesh *m, const struct entry *e);
 /* Something authenticated came from a member: any message, also an answered handshake. */
 void watch_heard(struct step *st, struct session *s);
+void watch_alive(struct step *st, struct session *s); /* besides, if it was that */
 /* A stream broke without a word: start looking now. */
 void watch_broken(struct step *st, struct peer *p);
 void watch_unreachable(struct step *st, struct peer *p); /* it can't be dialled */

@@ -234,6 +234,9 @@ static void words_of_failure(struct joining *j, const char *where, int err)
 	case ERR_NOT_AUTHORISED:
 		diag_hint(&j->diag, "ask for a new token: smegctl invite");
 		break;
+	case ERR_EXPELLED:
+		diag_hint(&j->diag, "an administrator of that mesh knows why");
+		break;
 	case ERR_ISSUER_AWAY:
 		diag_hint(&j->diag, "the host that made the token must be up, or use one made with "
 		                    "smegctl invite --uncounted");
@@ -260,6 +263,7 @@ void join_failed(struct step *st, struct mesh *m, int err)
 {
 	struct joining *j = m->joining;
 	char text[ENDPOINT_TEXT_BYTES];
+	bool is_last;
 
 	let_go(st, j);
 	if (err == ERR_BUSY) {
@@ -269,11 +273,14 @@ void join_failed(struct step *st, struct mesh *m, int err)
 		return;
 	}
 	hostport_text(&j->token.bootstraps[j->bootstrap].at, text);
+	is_last = is_final(err) || ++j->bootstrap == j->token.bootstraps_count;
+	if (err == ERR_NO_ANSWER && m->expelled_ms)
+		err = ERR_EXPELLED; /* others answer such a key with silence */
 	words_of_failure(j, text, err);
-	if (!is_final(err) && ++j->bootstrap < j->token.bootstraps_count)
-		join_dial(st, m);
-	else
+	if (is_last)
 		joining_give_up(st, m, err, &j->diag);
+	else
+		join_dial(st, m);
 }
 
 void join_device_ready(struct step *st, struct mesh *m, int err, const struct diag *diag)
@@ -356,6 +363,10 @@ static void admitted(struct step *st, struct mesh *m, struct session *s)
 	step_close(st, s);
 	remember_bootstraps(st, m);
 	m->state = MESH_ACTIVE;
+	if (m->expelled_ms) { /* the expel has become void */
+		m->expelled_ms = 0;
+		rows_put_expelled(st, m);
+	}
 	rows_put_mesh(st, m);
 	joining_spend_key(st, m);
 	mesh_start(st, m);

@@ -49,12 +49,27 @@ static int make_set(const struct node *n, struct mesh *m)
 {
 	const struct set_options options = {
 		.mem = n->mem,
+		.pool = n->options.pool,
 		.mesh_public = m->mesh_public,
 		.life_ms = m->life_ms,
 		.members_max = LIMIT_MEMBERS,
 	};
 
 	return set_new(&options, &m->set);
+}
+
+int node_adopt(struct node *n, const char *mesh_id, const struct set *replica)
+{
+	struct mesh *m = mesh_by_id(n, mesh_id);
+	struct set *clone;
+
+	if (!m)
+		return ERR_NO_MESH;
+	if (set_clone(replica, &clone))
+		return -ENOMEM;
+	set_free(m->set);
+	m->set = clone;
+	return 0;
 }
 
 struct mesh *mesh_new(struct step *st, const struct key *mesh_public, const char *name)
@@ -284,6 +299,8 @@ void mesh_sweep(struct step *st)
 static void expelled(struct step *st, struct mesh *m)
 {
 	step_trace(st, TRACE_MESH_LEFT, m, NULL, ERR_EXPELLED);
+	m->expelled_ms = (uint64_t)st->now.unix_ms;
+	rows_put_expelled(st, m);
 	mesh_leave(st, m);
 }
 

@@ -96,13 +96,11 @@ static void tick(struct step *st)
 
 	mesh_for_each(m, st->n) {
 		if (m->state == MESH_ACTIVE) {
-			dial_tick(st, m);
 			gossip_tick(st, m);
 			own_tick(st, m);
 			redeem_tick(st, m);
 			age(st, m);
 		} else if (m->state == MESH_LEAVING) {
-			dial_tick(st, m);
 			gossip_tick(st, m);
 		}
 		join_tick(st, m);

@@ -16,6 +16,7 @@ struct node;
 
 struct node_options {
 	const struct mem *mem;            /* borrowed */
+	struct stmt_pool *pool;           /* borrowed; NULL: none; for simulators (crdt/pool.h) */
 	uint8_t seed[RNG_SEED_BYTES];     /* from the operating system; keys are drawn from it */
 	uint16_t gossip_port;             /* TCP port on which this daemon listens */
 	uint16_t wg_port;                 /* UDP port of the first mesh; further ones count up */
@@ -34,6 +35,13 @@ struct node_options {
 
 int node_new(const struct node_options *options, struct node **ret) MUST_CHECK;
 void node_free(struct node *n); /* wipes keys; NULL is fine */
+
+/*
+ * For simulators, in place of an EV_RESTORE for each statement: hold what `replica` holds, sharing
+ * its entries.  After the mesh's own row was restored, before EV_START.  ERR_NO_MESH, -ENOMEM.
+ */
+struct set;
+int node_adopt(struct node *n, const char *mesh_id, const struct set *replica) MUST_CHECK;
 
 /*
  * Feed one event to the node and collect what the shell must now do.

@@ -24,7 +24,8 @@
 #define PULL_INTERVAL_MS (5 * MS_PER_SECOND) /* a digest with a random neighbour */
 #define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
 #define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
-#define MAINTAIN_IDLE_MS 1000
+#define MAINTAIN_WAITING_MS 1000             /* while somebody waits to be dialled */
+#define MAINTAIN_IDLE_MS (4 * MS_PER_SECOND)
 #define PUBLISH_DELAY_MS 100                  /* gathers changes of the own record */
 #define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)  /* at start: for members to tell our counter */
 #define RELAY_TIMEOUT_MS (10 * MS_PER_SECOND) /* for the issuer to answer an introducer */
@@ -63,7 +64,7 @@ struct peer {
 	bool is_doubtful;   /* a session broke: dial once to see, neighbour or not */
 	bool is_unreachable;
 	bool is_suspect;       /* a watcher's: missed, and being asked; see watch.c */
-	int64_t changed_ms;    /* mono: when is_unreachable last changed; 0: never */
+	int64_t changed_ms;    /* mono: when is_suspect or is_unreachable last changed; 0: never */
 	int64_t pruned_ms;     /* mono: when it was pruned; 0: not, or before the start */
 	struct hostport known; /* where a bootstrap said it is; port 0: unknown */
 	/* WireGuard's side, as last read: */
@@ -194,6 +195,7 @@ struct mesh {
 	struct keypair self;
 	enum role role;
 	uint16_t wg_port;
+	uint64_t expelled_ms; /* LEFT: Unix ms of when this host was expelled; 0: it was not */
 	int64_t life_ms;
 	struct settings settings; /* all has_ flags set */
 	struct set *set;
@@ -299,6 +301,7 @@ void rows_put_prepared(struct step *st);
 void rows_delete_prepared(struct step *st);
 void rows_put_counter(struct step *st, const struct mesh *m);
 void rows_put_floor(struct step *st, const struct mesh *m);
+void rows_put_expelled(struct step *st, const struct mesh *m);
 void rows_put_issued(struct step *st, const struct mesh *m, const struct issued *i);
 void rows_delete_issued(struct step *st, const struct mesh *m, const struct issued *i);
 void rows_put_seen(struct step *st, struct seen *seen);
@@ -389,8 +392,12 @@ void create_finish(struct step *st, struct mesh *m);
 void join_dial(struct step *st, struct mesh *m);            /* the token's next place */
 void join_failed(struct step *st, struct mesh *m, int err); /* that place did not help */
 
+/* authority.c: expel, appoint, revoke. */
+void authority_run(struct step *st, const struct command *c);
+
 /* command.c, join.c, redeem.c */
 void command_run(struct step *st, const struct command *c);
+struct mesh *command_mesh(struct step *st, const struct command *c); /* NULL: refused, told so */
 void command_gone(struct step *st, uint64_t request);
 int command_fail(struct step *st, uint64_t request, int err, const struct diag *diag);
 void command_done(struct step *st, uint64_t request, const struct command_result *result);

@@ -85,9 +85,20 @@ const struct entry *own_carrier(const struct mesh *m)
 	return best;
 }
 
-static int order_keys(const void *a, const void *b)
+static int order_ids(const void *a, const void *b)
 {
-	return key_compare(a, b);
+	return watcher_id_compare(a, b);
+}
+
+/* Ids ascend in a record, whatever the order in which the watchers were chosen. */
+static void name_watchers(const struct mesh *m, struct record *r)
+{
+	struct key keys[LIMIT_WATCHERS];
+
+	r->watchers_count = watch_own(m, keys);
+	for (size_t i = 0; i < r->watchers_count; i++)
+		r->watchers[i] = watcher_id_of(&keys[i]);
+	qsort(r->watchers, r->watchers_count, sizeof(*r->watchers), order_ids);
 }
 
 static void make_record(const struct mesh *m, struct record *r)
@@ -103,8 +114,7 @@ static void make_record(const struct mesh *m, struct record *r)
 	r->alias = (struct bytes){ (const uint8_t *)s->alias, strlen(s->alias) };
 	r->description = (struct bytes){ (const uint8_t *)s->description, strlen(s->description) };
 	r->places_count = own_places(m, r->places, ARRAY_LEN(r->places));
-	r->watchers_count = watch_own(m, r->watchers);
-	qsort(r->watchers, r->watchers_count, sizeof(*r->watchers), order_keys);
+	name_watchers(m, r);
 }
 
 static bool same_watchers(const struct record *a, const struct record *b)

@@ -5,7 +5,8 @@
  * An introducer decides nothing: it passes a redemption to the issuer and the answer back.  The
  * issuer puts the use on disk before the admission leaves.  The same joiner with the same invite
  * gets the same admission again without a second use, from anybody who knows it; so a lost answer
- * costs nothing.
+ * costs nothing, and an introducer asks again whenever the issuer comes back: what it had sent may
+ * have been lost with the session, and the joiner would wait in vain until the deadline.
  *
  * At the door a stranger gets no byte.  Whoever proves to hold the secret of an invite by one of
  * our administrators is told what is wrong with it (expired, made for another, clock off).
@@ -294,6 +295,15 @@ static size_t count_relays(const struct mesh *m)
 	return count;
 }
 
+/* Somebody who holds an invite waits: an issuer that was away for long is not left to its back-off.
+ */
+static void seek_issuer(struct step *st, struct peer *p)
+{
+	p->backoff_ms = 0;
+	if (!p->dial)
+		dial_peer(st, p);
+}
+
 static int relay(struct step *st,
                  struct session *s,
                  const struct msg *msg,
@@ -322,8 +332,8 @@ static int relay(struct step *st,
 	p = mesh_member_peer(st, m, &r->issuer);
 	if (p && p->session)
 		send_relay(st, r, p->session);
-	else if (p && !p->dial)
-		dial_peer(st, p);
+	else if (p)
+		seek_issuer(st, p);
 	return 0;
 }
 
@@ -431,7 +441,7 @@ void redeem_session_up(struct step *st, struct session *s)
 	list_for_each(pos, &s->mesh->relays) {
 		struct relay *r = container_of(pos, struct relay, link);
 
-		if (!r->sent && key_equal(&r->issuer, &s->peer->key))
+		if (key_equal(&r->issuer, &s->peer->key))
 			send_relay(st, r, s);
 	}
 }

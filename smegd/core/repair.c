@@ -608,6 +608,8 @@ void repair_tick(struct step *st, struct session *s)
 	struct mending *r = &s->mending;
 	uint8_t mine[DIGEST_BYTES];
 
+	if (r->check_ms && st->now.mono_ms < r->check_ms)
+		s->mesh->maintain_ms = MIN_OF(s->mesh->maintain_ms, r->check_ms);
 	if (!r->check_ms || st->now.mono_ms < r->check_ms)
 		return;
 	r->check_ms = 0;

@@ -24,6 +24,7 @@
 static const uint8_t key_prepared[] = "prepared-key";
 static const uint8_t key_counter[] = "reserved-counter";
 static const uint8_t key_floor[] = "floor";
+static const uint8_t key_expelled[] = "expelled"; /* unknown to 0.1.0, which passes over it */
 
 static struct bytes name_bytes(const uint8_t *name)
 {
@@ -339,6 +340,11 @@ void rows_put_floor(struct step *st, const struct mesh *m)
 	put_number(st, m, key_floor, set_floor(m->set));
 }
 
+void rows_put_expelled(struct step *st, const struct mesh *m)
+{
+	put_number(st, m, key_expelled, m->expelled_ms);
+}
+
 static int restore_prepared(struct step *st, struct reader *r)
 {
 	uint8_t seed[KEY_BYTES];
@@ -374,6 +380,8 @@ static int restore_counter(struct step *st, struct mesh *m, const struct row *ro
 		m->last_counter = m->reserved_counter = value;
 	else if (bytes_equal(row->key, name_bytes(key_floor)))
 		return set_raise_floor(m->set, value);
+	else if (bytes_equal(row->key, name_bytes(key_expelled)))
+		m->expelled_ms = value;
 	return 0;
 }
 

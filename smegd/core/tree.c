@@ -78,17 +78,6 @@ static struct slot *slot_of(struct mesh *m, size_t t, const struct spot *at)
 
 /* --- who may stand in a slot ------------------------------------------------------------------ */
 
-static bool has_place(const struct entry *e)
-{
-	struct record r;
-
-	record_read(e->record, &r);
-	for (size_t i = 0; i < r.places_count; i++)
-		if (r.places[i].gossip_port)
-			return true;
-	return false;
-}
-
 static bool is_peer(const struct mesh *m, const struct entry *e)
 {
 	return e->standing == STANDING_IN && record_role(e->record) == ROLE_PEER &&
@@ -149,7 +138,7 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 
 		if (!s || !(all || s->is_stale) || !is_nearer(m, t, s, &at))
 			continue;
-		if (!is_checked && (!may_serve(m, e) || !has_place(e)))
+		if (!is_checked && (!may_serve(m, e) || !record_has_places(e->record)))
 			return;
 		is_checked = true;
 		p = mesh_peer_make(st, m, &e->member);
@@ -263,7 +252,7 @@ bool tree_holds(struct mesh *m, const struct peer *p)
 void tree_member(struct step *st, struct mesh *m, const struct entry *e)
 {
 	struct peer *p = mesh_peer(m, &e->member);
-	bool is_finger = is_peer(m, e) && has_place(e);
+	bool is_finger = is_peer(m, e) && record_has_places(e->record);
 
 	if (p)
 		p->is_leaf = e->standing == STANDING_IN && !is_finger;
@@ -281,7 +270,8 @@ void tree_session_up(struct step *st, struct session *s)
 	const struct entry *e = set_find(m->set, &s->peer->key);
 
 	(void)st;
-	s->peer->is_leaf = e && e->standing == STANDING_IN && !(is_peer(m, e) && has_place(e));
+	s->peer->is_leaf =
+		e && e->standing == STANDING_IN && !(is_peer(m, e) && record_has_places(e->record));
 	/* Not in the group as far as we know: it may be new, and knows more than we. */
 	if (s->peer->is_leaf || (e && e->standing == STANDING_EXPELLED))
 		return;
@@ -363,7 +353,7 @@ static void choose_uplinks(struct step *st, struct mesh *m)
 		for (size_t k = 0; k < sizeof(pair.b); k++)
 			pair.b[k] ^= m->self.box_public.b[k];
 		weight = hash_of(labels[0], &pair);
-		if (weight < best[1] || !has_place(e))
+		if (weight < best[1] || !record_has_places(e->record))
 			continue;
 		best[1] = weight;
 		found[1] = mesh_peer_make(st, m, &e->member);

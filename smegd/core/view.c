@@ -47,6 +47,9 @@ int64_t mesh_clock_ahead(const struct mesh *m)
 
 static void fill_mesh(const struct mesh *m, struct mesh_view *v)
 {
+	uint32_t acknowledged;
+	int64_t at_ms;
+
 	memset(v, 0, sizeof(*v));
 	memcpy(v->id, m->id, sizeof(v->id));
 	v->name = m->name;
@@ -63,6 +66,11 @@ static void fill_mesh(const struct mesh *m, struct mesh_view *v)
 	v->sessions = m->sessions_count;
 	set_digest(m->set, v->digest);
 	v->clock_ahead_ms = mesh_clock_ahead(m);
+	v->beat_age_ms = -1;
+	if (beat_view(m, &v->leader, &at_ms, &acknowledged)) {
+		v->beat_age_ms = at_ms ? m->owner->last_mono_ms - at_ms : -1;
+		v->beat_members = acknowledged;
+	}
 	v->problem = m->tunnel.problem.text;
 	v->problem_hint = m->tunnel.problem.hint;
 }
@@ -89,12 +97,27 @@ bool node_mesh_find(const struct node *n, const char *name, struct mesh_view *re
 	return true;
 }
 
+const char *node_expelled_from(const struct node *n, size_t index)
+{
+	struct mesh *m;
+
+	mesh_for_each(m, n)
+		if (m->state == MESH_LEFT && m->expelled_ms && index-- == 0)
+			return m->name;
+	return NULL;
+}
+
 static void fill_peer(const struct peer *p, struct member_view *v)
 {
 	v->has_session = p->session != NULL;
 	if (p->session)
 		v->remote = p->session->remote;
 	v->is_reachable = v->has_session || !p->is_unreachable;
+	/* Who is suspect counts as there: that is what suspecting means. */
+	if (!v->is_reachable)
+		v->reachability = UNREACHABLE;
+	else
+		v->reachability = p->is_suspect ? SUSPECT : REACHABLE;
 	if (p->changed_ms)
 		v->changed_mono_ms = p->changed_ms;
 	v->locator_clash = p->clashes;

@@ -10,6 +10,13 @@
 
 struct node;
 
+/* What this host thinks of a member, by itself or by what watchers say. */
+enum reachability {
+	REACHABLE,
+	SUSPECT, /* not heard of, but not given up */
+	UNREACHABLE,
+};
+
 struct mesh_view {
 	char id[MESH_ID_BYTES];
 	const char *name;
@@ -26,6 +33,9 @@ struct mesh_view {
 	size_t sessions;
 	uint8_t digest[DIGEST_BYTES];
 	int64_t clock_ahead_ms; /* median of the sessions' clocks less ours */
+	struct key leader;      /* X25519; zero: unknown */
+	int64_t beat_age_ms;    /* since its last beat; -1: unknown */
+	size_t beat_members;    /* how many acknowledged that; 0: unknown */
 	const char *problem;    /* "" or words about what is wrong with the device, for status */
 	const char *problem_hint;
 };
@@ -42,9 +52,10 @@ struct member_view {
 	struct addr address;  /* locator */
 	bool locator_clash;   /* somebody admitted earlier has the same; not rendered */
 	bool has_session;
-	struct endpoint remote;   /* of the session */
-	bool is_reachable;        /* session, or fresh handshake, or heard of lately */
-	int64_t changed_mono_ms;  /* when is_reachable last changed */
+	struct endpoint remote; /* of the session */
+	bool is_reachable;      /* session, or fresh handshake, or heard of lately */
+	enum reachability reachability;
+	int64_t changed_mono_ms;  /* when that last changed */
 	bool has_tunnel;          /* rendered as a WireGuard peer and found in the device */
 	struct endpoint endpoint; /* of the tunnel, as WireGuard has it */
 	bool has_endpoint;
@@ -58,6 +69,9 @@ bool node_mesh_view(const struct node *n, size_t index, struct mesh_view *ret);
 
 /* By local name or id; false: no such mesh. */
 bool node_mesh_find(const struct node *n, const char *name, struct mesh_view *ret);
+
+/* The name of the index-th mesh that this host was expelled from; NULL: there are no more. */
+const char *node_expelled_from(const struct node *n, size_t index);
 
 /* Members in key order: the first whose key is greater than `after` (NULL: the first of all). */
 bool node_member_next(const struct node *n,

@@ -1,11 +1,11 @@
 /*
  * The members that name us as watcher: who is silent, and the look that follows.
  *
- * A member tells each of its watchers that it lives once in WATCH_PERIOD_MS; anything else that is
- * authenticated does as well.  Who is missed longer than the period and some slack is suspect:
- * asked three times, in the session or by dialling, while the other watchers are told to do the
- * same (quorum.c).  Anything heard from it ends the look.  A broken stream starts it at once, but
- * proves nothing: neither that nor a refused dial shortens the time in which it may answer.
+ * A member tells each of its watchers that it lives once in WATCH_PERIOD_MS.  Who is missed longer
+ * than the period and some slack is suspect: asked three times, in the session or by dialling,
+ * while the other watchers are told to do the same (quorum.c).  Anything heard from it ends the
+ * look.  A broken stream starts it at once, but proves nothing: neither that nor a refused dial
+ * shortens the time in which it may answer.
  *
  * Who has not answered is unreachable, which is local, and is looked at again every five seconds.
  * Only the quorum of its watchers can remove it.
@@ -63,7 +63,7 @@ static int64_t missed_ms(const struct step *st, const struct watched *w, const s
 {
 	int64_t slack = MAX_OF(WATCH_SLACK_MS, 4 * round_trip(p));
 
-	return w->heard_ms + (WATCH_PERIOD_MS + slack) * patience(st, w);
+	return w->alive_ms + (WATCH_PERIOD_MS + slack) * patience(st, w);
 }
 
 static int64_t try_ms(const struct step *st, const struct watched *w, const struct peer *p)
@@ -80,6 +80,8 @@ static void mark(struct step *st, struct mesh *m, const struct watched *w, bool 
 	if (!p || p->is_suspect == suspect)
 		return;
 	p->is_suspect = suspect;
+	if (!p->is_unreachable)
+		p->changed_ms = st->now.mono_ms;
 	step_trace(st, TRACE_SUSPECT, m, &w->key, suspect ? ERR_NO_ANSWER : 0);
 }
 
@@ -126,7 +128,7 @@ static void conclude(struct step *st, struct mesh *m, struct watched *w)
 
 void watch_asked(struct step *st, struct mesh *m, struct watched *w)
 {
-	if (w->state != WATCH_QUIET || st->now.mono_ms - w->heard_ms < WATCH_HEARD_MS ||
+	if (w->state != WATCH_QUIET ||
 	    (w->asked_ms && st->now.mono_ms - w->asked_ms < WATCH_ASKED_PAUSE_MS))
 		return;
 	w->asked_ms = st->now.mono_ms;
@@ -183,6 +185,7 @@ static void heard(struct step *st, struct mesh *m, struct watched *w)
 	w->is_missed = false;
 	if (w->state == WATCH_QUIET)
 		return;
+	w->alive_ms = st->now.mono_ms;
 	w->state = WATCH_QUIET;
 	quorum_reset(w);
 	mark(st, m, w, false);
@@ -203,6 +206,14 @@ void watch_heard(struct step *st, struct session *s)
 	else if (w)
 		heard(st, s->mesh, w);
 	quorum_session(st, s);
+}
+
+void watch_alive(struct step *st, struct session *s)
+{
+	struct watched *w = s->mesh->watching && s->peer ? find(s->mesh, &s->peer->key) : NULL;
+
+	if (w)
+		w->alive_ms = st->now.mono_ms;
 }
 
 /* --- who names us ---------------------------------------------------------------------------- */
@@ -246,7 +257,7 @@ static void name_us(struct step *st, struct mesh *m, struct watched *w, uint64_t
 	w->fellows_count = 0;
 	w->counter = counter;
 	w->state = WATCH_QUIET;
-	w->heard_ms = st->now.mono_ms;
+	w->heard_ms = w->alive_ms = st->now.mono_ms;
 	w->is_missed = false;
 	w->measure_ms = st->now.mono_ms + MS_PER_SECOND;
 	mark(st, m, w, false);
@@ -294,6 +305,8 @@ static int64_t quiet(struct step *st, struct mesh *m, struct watched *w)
 	struct peer *p = mesh_peer(m, &w->key);
 	int64_t missed = missed_ms(st, w, p);
 
+	/* Whatever else it says proves that it lives, but only for this moment. */
+	missed = MAX_OF(missed, w->heard_ms + WATCH_HEARD_MS);
 	if (w->is_missed || st->now.mono_ms >= missed) {
 		begin_look(st, m, w, true);
 		return w->next_ms;
@@ -369,7 +382,7 @@ static void start_anew(struct step *st, struct mesh *m)
 			mark(st, m, w, false);
 			w->state = WATCH_QUIET;
 		}
-		w->heard_ms = st->now.mono_ms;
+		w->heard_ms = w->alive_ms = st->now.mono_ms;
 		w->is_missed = false;
 		w->next_ms = st->now.mono_ms + WATCH_AGAIN_MS;
 	}

@@ -51,43 +51,6 @@
 #define AVOID_MS MS_PER_HOUR
 #define AVOID_MAX 16u
 
-/* --- stand-ins, until records name watchers by 12-byte ids and these come from crdt ------------
- */
-
-struct watcher_id {
-	uint8_t b[12];
-};
-
-static inline struct watcher_id watcher_id_of(const struct key *sign_public)
-{
-	struct watcher_id id;
-
-	memcpy(id.b, sign_public->b, sizeof(id.b));
-	return id;
-}
-
-static inline size_t record_watchers(const struct stmt *record,
-                                     struct watcher_id out[LIMIT_WATCHERS])
-{
-	struct record r;
-
-	record_read(record, &r);
-	for (size_t i = 0; i < r.watchers_count; i++)
-		out[i] = watcher_id_of(&r.watchers[i]);
-	return r.watchers_count;
-}
-
-static inline bool record_watches(const struct stmt *record, const struct key *sign_public)
-{
-	struct record r;
-	bool names = false;
-
-	record_read(record, &r);
-	for (size_t i = 0; i < r.watchers_count; i++)
-		names = names || key_equal(&r.watchers[i], sign_public);
-	return names;
-}
-
 /* --- the members that we watch -------------------------------------------------------------- */
 
 /* A watcher of a member that we watch, perhaps ourselves; by its place in the record. */
@@ -113,7 +76,8 @@ struct watched {
 	struct key key;       /* X25519 */
 	uint64_t counter;     /* of the record that names us */
 	enum watch_state state;
-	int64_t heard_ms;
+	int64_t heard_ms;   /* mono: last message of any kind */
+	int64_t alive_ms;   /* mono: last sign of life; the next one is due a period later */
 	bool is_missed;     /* QUIET: look at the next tick */
 	int64_t next_ms;    /* LOOKING: the next try; SILENT: the next look */
 	int64_t measure_ms; /* QUIET: ask for the round trip */

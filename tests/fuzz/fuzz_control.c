@@ -43,6 +43,7 @@ static void check_request(struct bytes src, struct arena *arena)
 	check_text(r.token);
 	check_text(r.role);
 	check_text(r.for_key);
+	check_text(r.member);
 	for (size_t i = 0; i < r.endpoints_count; i++)
 		check_text(r.endpoints[i]);
 	if (request_encode(&r, arena, &first) != 0)
@@ -62,6 +63,9 @@ static void check_reply(struct bytes src, struct arena *arena)
 		return;
 	check_text(r.text);
 	check_text(r.error);
+	check_text(r.member_name);
+	for (size_t i = 0; i < r.expelled_from_count; i++)
+		check_text(r.expelled_from[i]);
 	for (size_t i = 0; i < r.meshes_count; i++) {
 		const struct mesh_info *m = &r.meshes[i];
 

@@ -33,6 +33,22 @@ static void *heap_resize(void *ctx, void *ptr, size_t bytes)
 static const struct mem heap = { .resize = heap_resize };
 static const struct key mesh_public = { { 1, 2, 3 } };
 
+static void read_watchers(const struct stmt *s, const struct record *r)
+{
+	struct watcher_id ids[LIMIT_WATCHERS];
+
+	assert(r->watchers_count <= LIMIT_WATCHERS);
+	assert(record_watchers(s, ids) == r->watchers_count);
+	assert(memcmp(ids, r->watchers, r->watchers_count * sizeof(*ids)) == 0);
+	assert(!record_watches(s, &r->subject));
+	for (size_t i = 0; i < r->watchers_count; i++) {
+		struct key key = { { 0 } };
+
+		memcpy(key.b, ids[i].b, sizeof(ids[i].b));
+		assert(record_watches(s, &key));
+	}
+}
+
 static void read_record(const struct stmt *s)
 {
 	struct record r;
@@ -42,7 +58,7 @@ static void read_record(const struct stmt *s)
 	assert(key_equal(&r.subject, &s->subject));
 	assert(r.role == ROLE_PEER || r.role == ROLE_CLIENT);
 	assert(r.alias.count <= LIMIT_NAME_BYTES);
-	assert(r.watchers_count <= LIMIT_WATCHERS);
+	read_watchers(s, &r);
 	assert(r.places_count <= LIMIT_ENDPOINTS);
 	assert(r.services_count <= LIMIT_SERVICES);
 	assert(r.prefixes_count <= LIMIT_PREFIXES);
@@ -141,16 +157,13 @@ static void check_copy(const struct set *s)
 	struct set *copy = new_set();
 	uint8_t ours[DIGEST_BYTES];
 	uint8_t theirs[DIGEST_BYTES];
-	const struct entry *e;
 	int err;
 
 	if (!copy)
 		return;
 	err = set_raise_floor(copy, set_floor(s));
 	if (err == 0)
-		err = set_visit_member(s, NULL, copy_visit, copy);
-	for (size_t i = 0; err == 0 && (e = set_at(s, i)) != NULL; i++)
-		err = set_visit_member(s, &e->member, copy_visit, copy);
+		err = set_visit_all(s, copy_visit, copy);
 	if (err == 0) {
 		set_digest(s, ours);
 		set_digest(copy, theirs);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void fixture_pair(struct keypair *ret_pair, uint8_t kind, uint8_t n)
@@ -95,17 +96,29 @@ struct stmt *fixture_expel(struct fixture *f, size_t admin, size_t member, uint6
 	return s;
 }
 
+static int order_ids(const void *a, const void *b)
+{
+	return watcher_id_compare(a, b);
+}
+
+void fixture_watchers(const struct fixture *f, struct record *r, size_t first, size_t count)
+{
+	r->watchers_count = count;
+	for (size_t i = 0; i < count; i++)
+		r->watchers[i] =
+			watcher_id_of(&f->members[(first + i) % FIXTURE_MEMBERS].sign_public);
+	qsort(r->watchers, count, sizeof(*r->watchers), order_ids);
+}
+
 struct stmt *fixture_record(struct fixture *f, const struct fixture_record *want)
 {
 	struct record r = {
 		.counter = want->counter,
 		.role = want->role,
-		.watchers_count = want->watchers,
 	};
 	struct stmt *s;
 
-	for (size_t i = 0; i < want->watchers; i++)
-		r.watchers[i] = f->members[(want->member + 1 + i) % FIXTURE_MEMBERS].sign_public;
+	fixture_watchers(f, &r, want->member + 1, want->watchers);
 	if (want->variant)
 		r.description = (struct bytes){ (const uint8_t *)&want->variant, 1 };
 	assert_int_equal(
@@ -124,10 +137,10 @@ struct stmt *fixture_leave(struct fixture *f, size_t member, const struct stmt *
 	return s;
 }
 
-static const struct keypair *pair_of(const struct fixture *f, const struct key *sign_public)
+static const struct keypair *pair_of(const struct fixture *f, const struct watcher_id *id)
 {
 	for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
-		if (key_equal(&f->members[i].sign_public, sign_public))
+		if (memcmp(f->members[i].sign_public.b, id->b, sizeof(id->b)) == 0)
 			return &f->members[i];
 	}
 	fail();

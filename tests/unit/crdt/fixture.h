@@ -48,6 +48,9 @@ struct fixture_record {
 };
 struct stmt *fixture_record(struct fixture *f, const struct fixture_record *r);
 
+/* Name so many members from number `first` on as the watchers of *r, in order. */
+void fixture_watchers(const struct fixture *f, struct record *r, size_t first, size_t count);
+
 struct stmt *fixture_leave(struct fixture *f, size_t member, const struct stmt *record);
 
 /* By the record's watchers from number `first` on, as many as the quorum. */

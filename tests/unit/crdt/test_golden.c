@@ -80,7 +80,6 @@ static struct stmt *full_record(struct fixture *f)
 {
 	struct record r = {
 		.counter = 0x1112131415161718,
-		.watchers_count = 4,
 		.role = ROLE_CLIENT,
 		.has_carrier = true,
 		.carrier = f->members[1].box_public,
@@ -100,8 +99,7 @@ static struct stmt *full_record(struct fixture *f)
 	};
 	struct stmt *s;
 
-	for (size_t i = 0; i < 4; i++)
-		r.watchers[i] = f->members[1 + i].sign_public;
+	fixture_watchers(f, &r, 1, 4);
 	addr_from_v4(&r.places[1].addr, (const uint8_t[4]){ 192, 0, 2, 1 });
 	assert_int_equal(prefix_parse(&r.prefixes[0], "::/0"), 0);
 	assert_int_equal(prefix_parse(&r.prefixes[1], "10.0.0.0/8"), 0);

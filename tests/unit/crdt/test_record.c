@@ -16,8 +16,6 @@ static struct record record_all(const struct fixture *f)
 {
 	struct record r = {
 		.counter = 7,
-		.watchers_count = 2,
-		.watchers = { f->members[1].sign_public, f->members[2].sign_public },
 		.role = ROLE_CLIENT,
 		.has_carrier = true,
 		.carrier = f->members[1].box_public,
@@ -32,6 +30,7 @@ static struct record record_all(const struct fixture *f)
 	r.places[0] = (struct place){ PLACE_GIVEN, { { 0x20, 1 } }, { NULL, 0 }, 1, 2 };
 	r.places[1] = (struct place){ PLACE_INTERFACE, { { 0x20, 2 } }, { NULL, 0 }, 0, 65535 };
 	r.places[2] = (struct place){ PLACE_NAME, { { 0 } }, TEXT("host.example"), 3, 0 };
+	fixture_watchers(f, &r, 1, 2);
 	assert_int_equal(prefix_parse(&r.prefixes[0], "0.0.0.0/0"), 0);
 	assert_int_equal(prefix_parse(&r.prefixes[1], "fd00::/8"), 0);
 	return r;
@@ -57,7 +56,7 @@ static void test_everything_said_comes_back(void **state)
 	assert_true(key_equal(&got.subject, &f.members[0].sign_public));
 	assert_int_equal(got.counter, 7);
 	assert_int_equal(got.watchers_count, 2);
-	assert_true(key_equal(&got.watchers[1], &r.watchers[1]));
+	assert_memory_equal(got.watchers, r.watchers, 2 * sizeof(got.watchers[0]));
 	assert_int_equal(got.role, ROLE_CLIENT);
 	assert_true(got.has_carrier && key_equal(&got.carrier, &r.carrier));
 	assert_true(bytes_equal(got.alias, r.alias));
@@ -240,6 +239,14 @@ static void break_watcher_twice(struct record *r)
 	r->watchers[1] = r->watchers[0];
 }
 
+static void break_watcher_order(struct record *r)
+{
+	struct watcher_id id = r->watchers[0];
+
+	r->watchers[0] = r->watchers[1];
+	r->watchers[1] = id;
+}
+
 static void test_what_may_not_be_said_is_malformed(void **state)
 {
 	static const struct {
@@ -272,6 +279,7 @@ static void test_what_may_not_be_said_is_malformed(void **state)
 		{ "prefix with host bits", break_prefix_host_bits },
 		{ "prefix of 129 bits", break_prefix_bits },
 		{ "watcher twice", break_watcher_twice },
+		{ "watchers descend", break_watcher_order },
 	};
 	struct fixture f;
 
@@ -297,8 +305,12 @@ static void test_nobody_watches_itself(void **state)
 	(void)state;
 	fixture_init(&f);
 	r = record_all(&f);
-	r.watchers[0] = f.members[0].sign_public;
-	assert_int_equal(sign(&f, &r, &s), ERR_MALFORMED);
+	for (size_t first = 0; first < 3; first++) {
+		fixture_watchers(&f, &r, first, LIMIT_WATCHERS);
+		assert_int_equal(sign(&f, &r, &s), first == 0 ? ERR_MALFORMED : 0);
+		if (first > 0)
+			fixture_drop(&f, s);
+	}
 	fixture_fini(&f);
 }
 
@@ -312,12 +324,10 @@ static void test_every_list_may_be_full(void **state)
 
 	(void)state;
 	fixture_init(&f);
-	r.watchers_count = LIMIT_WATCHERS;
+	fixture_watchers(&f, &r, 1, LIMIT_WATCHERS);
 	r.places_count = LIMIT_ENDPOINTS;
 	r.services_count = LIMIT_SERVICES;
 	r.prefixes_count = LIMIT_PREFIXES;
-	for (size_t i = 0; i < LIMIT_WATCHERS; i++)
-		r.watchers[i] = f.members[i + 1].sign_public;
 	for (size_t i = 0; i < LIMIT_ENDPOINTS; i++)
 		r.places[i] = (struct place){ PLACE_GIVEN, { { 0x20, (uint8_t)i } }, { 0 }, 1, 1 };
 	for (size_t i = 0; i < LIMIT_SERVICES; i++) {
@@ -368,8 +378,9 @@ static void test_unknown_fields_are_kept(void **state)
 	uint8_t body_buffer[256];
 	uint8_t header_buffer[512];
 	uint8_t raw[1024];
-	uint8_t hash[KEY_BYTES];
+	uint8_t hash[BODY_HASH_BYTES];
 	struct signature signature;
+	struct record named;
 	struct writer body;
 	struct writer header;
 	struct writer w;
@@ -386,9 +397,9 @@ static void test_unknown_fields_are_kept(void **state)
 	writer_init(&header, header_buffer, sizeof(header_buffer));
 	field_put(&header, 1, f.members[0].sign_public.b, KEY_BYTES);
 	field_put_u64(&header, 2, want.counter);
-	field_put(&header, 3, f.members[1].sign_public.b, KEY_BYTES);
-	field_put(&header, 3, f.members[2].sign_public.b, KEY_BYTES);
-	field_put(&header, 4, hash, KEY_BYTES);
+	fixture_watchers(&f, &named, 1, 2);
+	field_put(&header, 3, named.watchers, 2 * WATCHER_ID_BYTES);
+	field_put(&header, 4, hash, sizeof(hash));
 	field_put(&header, 99, "header from the future", 22);
 	mesh_sign(&f.members[0], LABEL_RECORD, &f.mesh.sign_public, writer_bytes(&header),
 	          &signature);
@@ -464,7 +475,7 @@ static void test_certificates_of_another_size_or_order_are_refused(void **state)
 	struct stmt *record;
 	struct stmt *prune;
 	struct stmt *s;
-	size_t part = SIGNATURE_BYTES + 1;
+	size_t part = KEY_BYTES + SIGNATURE_BYTES;
 	size_t first;
 
 	(void)state;
@@ -479,9 +490,14 @@ static void test_certificates_of_another_size_or_order_are_refused(void **state)
 	/* The same watcher twice. */
 	memcpy(b.at + first + part, b.at + first, part);
 	assert_int_equal(stmt_parse(&f.mt.mem, (struct bytes){ b.at, b.count }, &s), ERR_MALFORMED);
-	/* A watcher that the header does not name. */
+	/* Two of them the other way round. */
 	fixture_copy(prune, &b);
-	b.at[first + 2 * part] = 4;
+	memcpy(b.at + first, prune->raw.at + first + part, part);
+	memcpy(b.at + first + part, prune->raw.at + first, part);
+	assert_int_equal(stmt_parse(&f.mt.mem, (struct bytes){ b.at, b.count }, &s), ERR_MALFORMED);
+	/* A watcher that the header does not name: ids are compared to their last byte. */
+	fixture_copy(prune, &b);
+	b.at[first + 2 * part + WATCHER_ID_BYTES - 1] ^= 1;
 	assert_int_equal(stmt_parse(&f.mt.mem, (struct bytes){ b.at, b.count }, &s), ERR_MALFORMED);
 	fixture_drop(&f, prune);
 	fixture_drop(&f, record);

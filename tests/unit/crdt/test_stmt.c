@@ -108,7 +108,7 @@ static void test_no_extension_is_believed(void **state)
 		struct fixture_bytes b;
 
 		fixture_copy(s.at[i], &b);
-		for (size_t more = 1; more <= 2 * (SIGNATURE_BYTES + 1); more++) {
+		for (size_t more = 1; more <= 2 * (KEY_BYTES + SIGNATURE_BYTES); more++) {
 			b.at[b.count + more - 1] = (uint8_t)more;
 			assert_false(is_believed(&s.f, (struct bytes){ b.at, b.count + more },
 			                         &s.f.mesh.sign_public));

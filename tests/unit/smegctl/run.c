@@ -46,6 +46,9 @@ static int fake_ask(struct call *c, const struct request *q, struct reply *ret)
 	add_number(r, "expires", q->expires_in_ms);
 	add_number(r, "bridge", q->may_bridge);
 	add(r, "for", q->for_key);
+	add(r, "member", q->member);
+	add_number(r, "keep", q->keep_invites);
+	add_number(r, "stolen", q->is_stolen);
 	if (r->err)
 		return r->err;
 	*ret = *r->reply;

@@ -97,7 +97,9 @@ static struct reply sample_reply(struct mesh_info *meshes, size_t count)
 		               .meshes = meshes,
 		               .meshes_count = count,
 		               .token = "",
-		               .key = "" };
+		               .key = "",
+		               .member_key = "",
+		               .member_name = "" };
 }
 
 static void test_help_is_as_it_was(void **state)
@@ -145,6 +147,26 @@ static void test_results_are_as_they_were(void **state)
 	play(w, &r, "key --json");
 	play(w, &r, "version");
 	play(w, &r, "version --json");
+	reply.member_key = "0001AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+	reply.member_name = "printer";
+	play(w, &r, "expel printer");
+	play(w, &r, "expel printer --json");
+	reply.member_is_administrator = true;
+	play(w, &r, "expel printer --mesh home --keep-invites");
+	play(w, &r, "appoint printer");
+	reply.is_unchanged = true;
+	play(w, &r, "appoint printer");
+	play(w, &r, "appoint printer --json");
+	reply.member_is_administrator = false;
+	play(w, &r, "revoke printer");
+	reply.is_unchanged = false;
+	reply.stay_count = 1;
+	play(w, &r, "revoke printer");
+	reply.stay_count = 0;
+	reply.readmitted_count = 300;
+	reply.returned_count = 2;
+	play(w, &r, "revoke printer --stolen");
+	play(w, &r, "revoke printer --stolen --json");
 	reply.daemon_version = "0.0.9";
 	play(w, &r, "version");
 	golden_assert("smegctl-results.txt", w->t.text, w->t.count);
@@ -158,6 +180,7 @@ static void test_lists_are_as_they_were(void **state)
 	struct run r = { .reply = &reply };
 
 	meshes[0].members[3].standing = "left";
+	meshes[1].members[1].reachability = "suspect";
 	meshes[1].name = "work";
 	meshes[1].id = "zzzzzzzzzzzzzzzz";
 	play(w, &r, "list");
@@ -176,11 +199,20 @@ static void test_status_is_as_it_was(void **state)
 	struct world *w = *state;
 	struct mesh_info mesh = sample_mesh(&w->arena, 4);
 	struct mesh_info large = sample_mesh(&w->arena, 200);
+	const char *expelled_from[] = { "home", "work" };
 	struct reply reply = sample_reply(&mesh, 1);
 	struct run r = { .reply = &reply };
 
 	play(w, &r, "status");
 	play(w, &r, "status --json");
+	mesh.members[1].reachability = "suspect";
+	mesh.members[1].since_ms = SAMPLE_NOW_MS - 2400;
+	mesh.leader = "zzzzAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+	mesh.beat_members = 0;
+	play(w, &r, "status");
+	mesh.members[1].reachability = "reachable";
+	mesh.leader = "";
+	mesh.beat_age_ms = -1;
 	mesh.clock_ahead_ms = 95000;
 	mesh.problem = "the device smeg-home is somebody else's";
 	mesh.hint = "ip link delete smeg-home";
@@ -195,6 +227,10 @@ static void test_status_is_as_it_was(void **state)
 	play(w, &r, "status");
 	reply.meshes_count = 0;
 	play(w, &r, "status");
+	reply.expelled_from = expelled_from;
+	reply.expelled_from_count = 2;
+	play(w, &r, "status");
+	play(w, &r, "status --json");
 	golden_assert("smegctl-status.txt", w->t.text, w->t.count);
 }
 
@@ -247,10 +283,13 @@ static void test_hosts_that_agree_print_the_same_list(void **state)
 	there.is_administrator = false;
 	there.reachable_count = there.sessions_count = there.wg_port = 99;
 	there.clock_ahead_ms = 99;
+	there.leader = "other";
+	there.beat_age_ms = there.beat_members = 99;
 	there.problem = there.hint = "other";
 	for (size_t i = 0; i < 5; i++) {
 		there.members[i].is_self = i == 3;
 		there.members[i].is_reachable = !there.members[i].is_reachable;
+		there.members[i].reachability = "other";
 		there.members[i].has_session = !there.members[i].has_session;
 		there.members[i].has_tunnel = !there.members[i].has_tunnel;
 		there.members[i].since_ms = there.members[i].handshake_ms = 7;
@@ -393,8 +432,10 @@ static void test_errors_are_json_too(void **state)
 /* A reply without what it should have must not crash us. */
 static void test_poor_replies_are_survived(void **state)
 {
-	static const char *const lines[] = { "create home", "join smeg1_a", "invite",    "set -a x",
-		                             "list",        "status",       "visualise", "key" };
+	static const char *const lines[] = { "create home", "join smeg1_a", "invite",
+		                             "set -a x",    "list",         "status",
+		                             "visualise",   "key",          "expel a",
+		                             "appoint a",   "revoke a",     "revoke a --stolen" };
 	struct reply reply = sample_reply(NULL, 0);
 
 	(void)state;

@@ -282,11 +282,15 @@ static void test_every_kind_has_its_command(void **state)
 		{ REQUEST_CREATE, CMD_CREATE }, { REQUEST_JOIN, CMD_JOIN },
 		{ REQUEST_LEAVE, CMD_LEAVE },   { REQUEST_INVITE, CMD_INVITE },
 		{ REQUEST_SET, CMD_SET },       { REQUEST_KEY, CMD_KEY },
+		{ REQUEST_EXPEL, CMD_EXPEL },   { REQUEST_APPOINT, CMD_APPOINT },
+		{ REQUEST_REVOKE, CMD_REVOKE },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct request r = { .kind = rows[i].kind, .version = CONTROL_VERSION };
+		struct request r = { .kind = rows[i].kind,
+			             .version = CONTROL_VERSION,
+			             .member = "m" };
 		struct ctl_todo todo = ask_as(&r, 0);
 
 		assert_non_null(todo.command);
@@ -318,8 +322,81 @@ static void test_bad_forms_are_refused_in_words(void **state)
 	              "there is no role \"king\"");
 	check_refused((struct request){ .kind = REQUEST_INVITE, .for_key = "short" }, "bad-key",
 	              "\"short\" is not a key");
+	check_refused((struct request){ .kind = REQUEST_EXPEL }, "usage", "no member was named");
+	check_refused((struct request){ .kind = REQUEST_REVOKE,
+	                                .member =
+	                                        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	                                        "AAAAAAAAAAAAAAA" },
+	              "bad-name", "a member's name of 64 bytes is too long");
 	/* Nothing of it is pending. */
 	assert_int_equal(ctl_gone(&ctl, 5), 0);
+}
+
+static void test_requests_about_members(void **state)
+{
+	struct request r = { .kind = REQUEST_EXPEL,
+		             .mesh = "home",
+		             .member = "printer",
+		             .keep_invites = true,
+		             .is_stolen = true,
+		             .role = "",
+		             .token = "" };
+	struct diag d = { "", "" };
+	struct command c;
+
+	(void)state;
+	assert_int_equal(ctl_command(&r, &c, &d), 0);
+	assert_int_equal(c.kind, CMD_EXPEL);
+	assert_string_equal(c.mesh, "home");
+	assert_string_equal(c.member, "printer");
+	assert_true(c.keep_invites && c.is_stolen);
+	r.keep_invites = r.is_stolen = false;
+	assert_int_equal(ctl_command(&r, &c, &d), 0);
+	assert_false(c.keep_invites || c.is_stolen);
+}
+
+static void test_the_answer_says_what_became_of_a_member(void **state)
+{
+	struct reply r;
+
+	(void)state;
+	start();
+	create("home");
+	r = command((struct request){ .kind = REQUEST_EXPEL, .member = "this-host" });
+	assert_string_equal(r.code, "usage");
+	assert_string_equal(r.hint, "smegctl leave home");
+	r = command((struct request){ .kind = REQUEST_EXPEL, .member = "nobody" });
+	assert_string_equal(r.code, "no-such-member");
+	r = command((struct request){ .kind = REQUEST_APPOINT, .member = "this-host" });
+	assert_string_equal(r.code, "ok");
+	assert_string_equal(r.member_name, "this-host");
+	assert_string_equal(r.member_key, r.meshes[0].key);
+	assert_true(r.member_is_administrator && r.is_unchanged);
+	r = command((struct request){
+		.kind = REQUEST_REVOKE, .member = "this-host", .is_stolen = true });
+	assert_string_equal(r.code, "ok");
+	assert_false(r.member_is_administrator || r.is_unchanged);
+	assert_int_equal(r.stay_count, 1);
+	assert_int_equal(r.returned_count, 0);
+	assert_false(r.meshes[0].is_administrator);
+}
+
+static void test_reachability_and_leader_are_shown(void **state)
+{
+	struct reply r;
+
+	(void)state;
+	start();
+	create("home");
+	r = answer((struct request){ .kind = REQUEST_STATUS }, 0);
+	assert_string_equal(r.meshes[0].members[0].reachability, "reachable");
+	assert_int_equal(r.expelled_from_count, 0);
+	assert_string_equal(r.meshes[0].leader, "");
+	assert_int_equal(r.meshes[0].beat_age_ms, -1);
+	assert_int_equal(r.meshes[0].beat_members, 0);
+	assert_string_equal(ctl_reachability_name(REACHABLE), "reachable");
+	assert_string_equal(ctl_reachability_name(SUSPECT), "suspect");
+	assert_string_equal(ctl_reachability_name(UNREACHABLE), "unreachable");
 }
 
 static void test_the_nodes_refusal_comes_back_in_words(void **state)
@@ -466,6 +543,9 @@ int main(void)
 		TEST(test_requests_become_commands),
 		TEST(test_every_kind_has_its_command),
 		TEST(test_bad_forms_are_refused_in_words),
+		TEST(test_requests_about_members),
+		TEST(test_the_answer_says_what_became_of_a_member),
+		TEST(test_reachability_and_leader_are_shown),
 		TEST(test_the_nodes_refusal_comes_back_in_words),
 		TEST(test_leave_answers_with_what_was_left),
 		TEST(test_who_hung_up_gets_no_answer),

@@ -45,6 +45,9 @@ static inline void sample_member(struct arena *a, size_t i, struct member_info *
 		.is_self = i == 0,
 		.is_administrator = i == 0,
 		.is_reachable = i % 11 != 2,
+		.reachability = i % 11 == 2   ? "unreachable"
+		                : i % 11 == 4 ? "suspect"
+		                              : "reachable",
 		.has_session = i > 0 && (i == 1 || i % 9 == 3),
 		.has_tunnel = i > 0 && i % 11 != 2,
 		.since_ms = SAMPLE_NOW_MS - 245000,
@@ -82,6 +85,9 @@ static inline struct mesh_info sample_mesh(struct arena *a, size_t count)
 		.sessions_count = 1,
 		.digest = "00112233445566778899aabbccddeeff",
 		.clock_ahead_ms = 12,
+		.leader = "0000AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		.beat_age_ms = 3400,
+		.beat_members = (uint32_t)count - 1,
 		.problem = "",
 		.hint = "",
 		.members = arena_alloc(a, count * sizeof(struct member_info)),

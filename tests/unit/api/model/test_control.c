@@ -40,6 +40,8 @@ static const char *some_endpoints[] = { "192.0.2.1", "[2001:db8::1]:51820", "hos
 static const char *some_prefixes[] = { "10.0.0.0/8", "fd00::/8" };
 static struct service_info some_services[] = { { "http", "8080" }, { "ssh", "" } };
 
+static const char *some_names[] = { "work", "attic" };
+
 static const struct request full_request = {
 	.kind = REQUEST_JOIN,
 	.version = CONTROL_VERSION,
@@ -57,6 +59,9 @@ static const struct request full_request = {
 	.expires_in_ms = -86400000,
 	.may_bridge = true,
 	.for_key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+	.member = "laptop",
+	.keep_invites = true,
+	.is_stolen = true,
 };
 
 static struct member_info some_members[] = {
@@ -85,6 +90,7 @@ static struct member_info some_members[] = {
 		.services_count = 2,
 		.prefixes = some_prefixes,
 		.prefixes_count = 2,
+		.reachability = "suspect",
 	},
 	{ .key = "bare" },
 };
@@ -110,6 +116,9 @@ static struct mesh_info some_meshes[] = {
 		.hint = "modprobe wireguard",
 		.members = some_members,
 		.members_listed = 2,
+		.leader = "leader-key",
+		.beat_age_ms = -1,
+		.beat_members = 3000,
 	},
 	{ .id = "empty" },
 };
@@ -134,6 +143,15 @@ static const struct reply full_reply = {
 	.token_expires_ms = 1700086400000,
 	.token_uses = 7,
 	.key = "a-key",
+	.member_key = "b-key",
+	.member_name = "laptop",
+	.member_is_administrator = true,
+	.is_unchanged = true,
+	.stay_count = 230,
+	.readmitted_count = 231,
+	.returned_count = 2,
+	.expelled_from = some_names,
+	.expelled_from_count = 2,
 };
 
 /* NULL counts as "". */
@@ -167,6 +185,9 @@ static void assert_request(const struct request *got, const struct request *want
 	assert_int_equal(got->expires_in_ms, want->expires_in_ms);
 	assert_int_equal(got->may_bridge, want->may_bridge);
 	assert_text(got->for_key, want->for_key);
+	assert_text(got->member, want->member);
+	assert_int_equal(got->keep_invites, want->keep_invites);
+	assert_int_equal(got->is_stolen, want->is_stolen);
 }
 
 static void assert_member(const struct member_info *got, const struct member_info *want)
@@ -198,6 +219,7 @@ static void assert_member(const struct member_info *got, const struct member_inf
 	}
 	assert_int_equal(got->prefixes_count, want->prefixes_count);
 	assert_texts(got->prefixes, want->prefixes, want->prefixes_count);
+	assert_text(got->reachability, want->reachability);
 }
 
 static void assert_mesh(const struct mesh_info *got, const struct mesh_info *want)
@@ -219,6 +241,9 @@ static void assert_mesh(const struct mesh_info *got, const struct mesh_info *wan
 	assert_int_equal(got->clock_ahead_ms, want->clock_ahead_ms);
 	assert_text(got->problem, want->problem);
 	assert_text(got->hint, want->hint);
+	assert_text(got->leader, want->leader);
+	assert_int_equal(got->beat_age_ms, want->beat_age_ms);
+	assert_int_equal(got->beat_members, want->beat_members);
 	assert_int_equal(got->members_listed, want->members_listed);
 	for (size_t i = 0; i < want->members_listed; i++)
 		assert_member(&got->members[i], &want->members[i]);
@@ -246,6 +271,15 @@ static void assert_reply(const struct reply *got, const struct reply *want)
 	assert_int_equal(got->token_expires_ms, want->token_expires_ms);
 	assert_int_equal(got->token_uses, want->token_uses);
 	assert_text(got->key, want->key);
+	assert_text(got->member_key, want->member_key);
+	assert_text(got->member_name, want->member_name);
+	assert_int_equal(got->member_is_administrator, want->member_is_administrator);
+	assert_int_equal(got->is_unchanged, want->is_unchanged);
+	assert_int_equal(got->stay_count, want->stay_count);
+	assert_int_equal(got->readmitted_count, want->readmitted_count);
+	assert_int_equal(got->returned_count, want->returned_count);
+	assert_int_equal(got->expelled_from_count, want->expelled_from_count);
+	assert_texts(got->expelled_from, want->expelled_from, want->expelled_from_count);
 }
 
 /* --- round trips --- */
@@ -332,6 +366,7 @@ static void test_texts_are_bounded(void **state)
 		{ "token", offsetof(struct request, token), LIMIT_TOKEN_TEXT },
 		{ "role", offsetof(struct request, role), 63 },
 		{ "for_key", offsetof(struct request, for_key), 64 },
+		{ "member", offsetof(struct request, member), 64 },
 	};
 	struct world *w = *state;
 	struct bytes b;

@@ -234,6 +234,70 @@ static void test_if_the_issuer_is_away_the_joiner_is_told(void **state)
 	net_fini(&n);
 }
 
+static bool lose_relayed(void *ctx, size_t from, size_t to, const struct msg *msg)
+{
+	size_t *lost = ctx;
+
+	if (*lost || from != 1 || to != 0 || msg->kind != MSG_REDEEM)
+		return true;
+	++*lost;
+	return false;
+}
+
+/* What was passed on is lost with the issuer's session; it is asked again when it is back. */
+static void test_an_issuer_that_restarts_is_asked_again(void **state)
+{
+	struct command c;
+	struct net n;
+	char *token = cut_from_issuer(&n, 1);
+	size_t lost = 0;
+	uint64_t request;
+
+	(void)state;
+	n.filter = lose_relayed;
+	n.ctx = &lost;
+	c = net_join_command(token);
+	request = net_command(&n, 2, &c);
+	net_run(&n, MS_PER_SECOND);
+	assert_int_equal(lost, 1);
+	assert_null(net_result(&n, 2, request));
+	net_crash(&n, 0);
+	net_boot(&n, 0);
+	net_run(&n, 3 * MS_PER_SECOND);
+	assert_true(net_logged(&n, 2, "progress 4\n"));
+	assert_int_equal(uses_left(&n, 0), 0);
+	assert_int_equal(net_members(&n, 0, "home"), 3);
+	assert_true(list_is_empty(&net_mesh(&n, 1, "home")->relays));
+	net_run(&n, JOIN_COMPARE_MS);
+	assert_int_equal(net_result(&n, 2, request)->err, 0);
+	free(token);
+	net_fini(&n);
+}
+
+/* By then the pauses between two attempts are longer than a joiner waits. */
+static void test_an_issuer_that_was_away_for_long_is_sought_at_once(void **state)
+{
+	struct command c;
+	struct net n;
+	char *token = cut_from_issuer(&n, 1);
+	uint64_t request;
+
+	(void)state;
+	net_cut(&n, 0, 1, true);
+	net_run(&n, 5 * MS_PER_MINUTE);
+	c = net_join_command(token);
+	request = net_command(&n, 2, &c);
+	net_run(&n, MS_PER_SECOND);
+	assert_null(net_result(&n, 2, request));
+	net_cut(&n, 0, 1, false);
+	net_run(&n, 6 * MS_PER_SECOND);
+	assert_true(net_logged(&n, 2, "progress 4\n"));
+	net_run(&n, JOIN_COMPARE_MS);
+	assert_int_equal(net_result(&n, 2, request)->err, 0);
+	free(token);
+	net_fini(&n);
+}
+
 /* Give host 0's mesh a second administrator. */
 static void appoint(struct net *n, size_t host)
 {
@@ -597,6 +661,8 @@ int main(void)
 		cmocka_unit_test(test_a_clock_that_is_off_is_told),
 		cmocka_unit_test(test_an_introducer_passes_a_redemption_on),
 		cmocka_unit_test(test_if_the_issuer_is_away_the_joiner_is_told),
+		cmocka_unit_test(test_an_issuer_that_restarts_is_asked_again),
+		cmocka_unit_test(test_an_issuer_that_was_away_for_long_is_sought_at_once),
 		cmocka_unit_test(test_any_administrator_honours_an_uncounted_invite),
 		cmocka_unit_test(test_a_key_that_was_let_in_ahead_needs_no_issuer),
 		cmocka_unit_test(test_a_lost_answer_costs_no_second_use),

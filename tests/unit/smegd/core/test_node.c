@@ -562,9 +562,15 @@ static void test_a_prune_of_a_living_member_is_refuted(void **state)
 	self = &m->self;
 	record_read(self_record(&n, 1), &r);
 	r.counter += 1000;
-	r.watchers[0] = net_mesh(&n, 0, "home")->self.sign_public;
-	r.watchers[1] = net_mesh(&n, 2, "home")->self.sign_public;
+	r.watchers[0] = watcher_id_of(&net_mesh(&n, 0, "home")->self.sign_public);
+	r.watchers[1] = watcher_id_of(&net_mesh(&n, 2, "home")->self.sign_public);
 	r.watchers_count = 2;
+	if (watcher_id_compare(&r.watchers[0], &r.watchers[1]) > 0) {
+		struct watcher_id id = r.watchers[0];
+
+		r.watchers[0] = r.watchers[1];
+		r.watchers[1] = id;
+	}
 	assert_int_equal(record_sign(&n.hosts[0].mt.mem, &r, self, &m->mesh_public, &record), 0);
 	prune_attest(record, &net_mesh(&n, 0, "home")->self, &m->mesh_public, &attests[0]);
 	prune_attest(record, &net_mesh(&n, 2, "home")->self, &m->mesh_public, &attests[1]);

@@ -2,179 +2,7 @@
  * Watchers: who is missed, when, by whom, and who may say so.  Time is virtual and messages take
  * none, so all times here are those of the protocol alone.
  */
-#include "smegd/core/watch_priv.h"
-#include "tests/unit/smegd/core/net.h"
-
-/* --- helpers -------------------------------------------------------------------------------- */
-
-static void init(struct net *n, size_t hosts)
-{
-	net_init(n, hosts);
-	net_make_home(n);
-	net_run(n, 30 * MS_PER_SECOND); /* all have chosen, and all know */
-	assert_true(net_agrees(n, "home"));
-}
-
-static struct mesh *home(const struct net *n, size_t host)
-{
-	struct mesh *m = net_mesh(n, host, "home");
-
-	assert_non_null(m);
-	return m;
-}
-
-static const struct key *key_of(const struct net *n, size_t host)
-{
-	return &home(n, host)->self.box_public;
-}
-
-static const struct entry *seen_by(const struct net *n, size_t by, const struct key *key)
-{
-	const struct entry *e = set_find(home(n, by)->set, key);
-
-	assert_non_null(e);
-	return e;
-}
-
-static struct watched *watched_by(const struct net *n, size_t by, const struct key *key)
-{
-	struct map_node *pos = map_find(&home(n, by)->watching->watched, key->b);
-
-	return pos ? container_of(pos, struct watched, node) : NULL;
-}
-
-static void isolate(struct net *n, size_t host, bool cut)
-{
-	for (size_t i = 0; i < n->count; i++)
-		if (i != host)
-			net_cut(n, host, i, cut);
-}
-
-/* Falls silent without a word, as a host that loses its power. */
-static struct key vanish(struct net *n, size_t host)
-{
-	struct key key = *key_of(n, host);
-
-	isolate(n, host, true);
-	net_crash(n, host);
-	return key;
-}
-
-static bool is_pruned_by_all(const struct net *n, const struct key *key)
-{
-	for (size_t i = 0; i < n->count; i++)
-		if (n->hosts[i].node && !key_equal(key_of(n, i), key) &&
-		    seen_by(n, i, key)->standing != STANDING_PRUNED)
-			return false;
-	return true;
-}
-
-static bool is_in_for_all(const struct net *n, const struct key *key)
-{
-	for (size_t i = 0; i < n->count; i++)
-		if (n->hosts[i].node && seen_by(n, i, key)->standing != STANDING_IN)
-			return false;
-	return true;
-}
-
-/* How long until it is so; at most max_ms. */
-static int64_t until(struct net *n,
-                     bool (*is_so)(const struct net *n, const struct key *key),
-                     const struct key *key,
-                     int64_t max_ms)
-{
-	int64_t start = n->mono_ms;
-
-	net_deliver(n);
-	while (!is_so(n, key) && n->mono_ms - start < max_ms)
-		net_run(n, 1);
-	return n->mono_ms - start;
-}
-
-static void abstain(const struct net *n, size_t host)
-{
-	home(n, host)->watching->abstain_until_ms = TIME_NEVER;
-}
-
-static struct session *session_between(const struct net *n, size_t at, size_t with)
-{
-	struct peer *p = mesh_peer(home(n, at), key_of(n, with));
-
-	assert_non_null(p);
-	assert_non_null(p->session);
-	return p->session;
-}
-
-/* As if host `from` had sent it to host `to`, which may be hostile of it. */
-static void say(struct net *n, size_t from, size_t to, const struct msg *msg)
-{
-	struct event ev = { .kind = EV_MESSAGE };
-
-	ev.u.message.session = session_between(n, to, from)->id;
-	ev.u.message.msg = msg;
-	net_event(n, to, &ev);
-}
-
-static struct msg suspect(const struct net *n, size_t about)
-{
-	struct msg msg = { .kind = MSG_SUSPECT };
-
-	msg.u.watch.member = *key_of(n, about);
-	msg.u.watch.counter = mesh_self_entry(home(n, about))->record->counter;
-	return msg;
-}
-
-static struct msg attest(const struct net *n, size_t by, size_t about)
-{
-	struct msg msg = suspect(n, about);
-	struct attest a;
-
-	msg.kind = MSG_ATTEST;
-	prune_attest(mesh_self_entry(home(n, about))->record, &home(n, by)->self,
-	             &home(n, by)->mesh_public, &a);
-	msg.u.watch.signature = a.signature;
-	return msg;
-}
-
-static bool is_watcher(const struct net *n, size_t of, size_t host)
-{
-	return record_watches(mesh_self_entry(home(n, of))->record,
-	                      &home(n, host)->self.sign_public);
-}
-
-/* All watchers that host `of` names sign against it; it hears so from the first of them. */
-static size_t prune_falsely(struct net *n, size_t of)
-{
-	const struct mem *mem = &n->hosts[of].mt.mem;
-	const struct stmt *record = mesh_self_entry(home(n, of))->record;
-	struct msg msg = { .kind = MSG_ENTRIES };
-	struct attest list[LIMIT_WATCHERS];
-	size_t count = 0;
-	size_t by = of;
-	struct stmt *remove;
-
-	for (size_t i = 0; i < n->count; i++) {
-		if (!is_watcher(n, of, i))
-			continue;
-		by = i;
-		prune_attest(record, &home(n, i)->self, &home(n, i)->mesh_public, &list[count++]);
-	}
-	assert_int_equal(remove_make_prune(mem, record, list, count, &remove), 0);
-	msg.u.entries.stmts = &remove->raw;
-	msg.u.entries.count = 1;
-	say(n, by, of, &msg);
-	stmt_unref(mem, remove);
-	assert_int_equal(mesh_self_entry(home(n, of))->standing, STANDING_PRUNED);
-	return count;
-}
-
-static bool is_back(const struct net *n, const struct key *key)
-{
-	for (size_t i = 0; i < n->count; i++)
-		if (key_equal(key_of(n, i), key))
-			return mesh_self_entry(home(n, i))->standing == STANDING_IN;
-	return false;
-}
+#include "tests/unit/smegd/core/home.h"
 
 /* What went over the wire. */
 struct tally {
@@ -209,15 +37,15 @@ static void test_a_record_names_as_many_watchers_as_there_can_be(void **state)
 	for (size_t t = 0; t < ARRAY_LEN(hosts); t++) {
 		struct net n;
 
-		init(&n, hosts[t]);
+		home_init(&n, hosts[t]);
 		for (size_t i = 0; i < hosts[t]; i++) {
 			size_t count = 0;
 
-			assert_false(is_watcher(&n, i, i));
+			assert_false(home_watches(&n, i, i));
 			for (size_t j = 0; j < hosts[t]; j++) {
-				count += is_watcher(&n, i, j);
-				assert_int_equal(is_watcher(&n, i, j),
-				                 watched_by(&n, j, key_of(&n, i)) != NULL);
+				count += home_watches(&n, i, j);
+				assert_int_equal(home_watches(&n, i, j),
+				                 home_watched(&n, j, home_key(&n, i)) != NULL);
 			}
 			assert_int_equal(count, MIN_OF(hosts[t] - 1, (size_t)LIMIT_WATCHERS));
 		}
@@ -231,7 +59,7 @@ static void test_each_watcher_hears_once_in_two_seconds_and_nobody_is_suspect(vo
 	struct net n;
 
 	(void)state;
-	init(&n, 10);
+	home_init(&n, 10);
 	net_log_clear(&n, 3);
 	t.n = &n;
 	n.filter = count_sent;
@@ -240,8 +68,8 @@ static void test_each_watcher_hears_once_in_two_seconds_and_nobody_is_suspect(vo
 	for (size_t i = 0; i < 10; i++) {
 		/* Questions of others are answered too: about one in 5 s of each, to a random one.
 		 */
-		assert_true(is_watcher(&n, 3, i) ? t.signs[i] >= 30 && t.signs[i] <= 45
-		                                 : t.signs[i] <= 15);
+		assert_true(home_watches(&n, 3, i) ? t.signs[i] >= 30 && t.signs[i] <= 45
+		                                   : t.signs[i] <= 15);
 		assert_false(net_logged(&n, i, "suspect"));
 	}
 	net_fini(&n);
@@ -253,13 +81,13 @@ static void test_a_restart_keeps_the_watchers_and_signs_nothing(void **state)
 	uint64_t counter;
 
 	(void)state;
-	init(&n, 10);
-	counter = mesh_self_entry(home(&n, 3))->record->counter;
+	home_init(&n, 10);
+	counter = mesh_self_entry(home_mesh(&n, 3))->record->counter;
 	net_crash(&n, 3);
 	net_boot(&n, 3);
 	net_run(&n, 60 * MS_PER_SECOND);
-	assert_int_equal(mesh_self_entry(home(&n, 3))->record->counter, counter);
-	assert_int_equal(home(&n, 3)->watching->guards_count, 4);
+	assert_int_equal(mesh_self_entry(home_mesh(&n, 3))->record->counter, counter);
+	assert_int_equal(home_mesh(&n, 3)->watching->guards_count, 4);
 	net_fini(&n);
 }
 
@@ -274,14 +102,14 @@ static void test_only_a_watcher_that_is_gone_is_replaced(void **state)
 	size_t victim;
 
 	(void)state;
-	init(&n, 10);
-	assert_int_equal(watch_own(home(&n, 0), before), 4);
-	for (victim = 1; !is_watcher(&n, 0, victim); victim++)
+	home_init(&n, 10);
+	assert_int_equal(watch_own(home_mesh(&n, 0), before), 4);
+	for (victim = 1; !home_watches(&n, 0, victim); victim++)
 		;
-	gone = home(&n, victim)->self.sign_public;
-	vanish(&n, victim);
+	gone = home_mesh(&n, victim)->self.sign_public;
+	home_vanish(&n, victim);
 	net_run(&n, 20 * MS_PER_SECOND);
-	assert_int_equal(watch_own(home(&n, 0), after), 4);
+	assert_int_equal(watch_own(home_mesh(&n, 0), after), 4);
 	for (size_t i = 0; i < 4; i++) {
 		assert_false(key_equal(&after[i], &gone));
 		for (size_t j = 0; j < 4; j++)
@@ -303,14 +131,30 @@ static void test_a_silent_crash_is_known_to_all_within_two_seconds(void **state)
 		struct key key;
 		int64_t took;
 
-		init(&n, 5);
+		home_init(&n, 5);
 		net_run(&n, phase);
-		key = vanish(&n, 4);
-		took = until(&n, is_pruned_by_all, &key, 5000);
+		key = home_vanish(&n, 4);
+		took = home_until(&n, home_has_pruned, &key, 5000);
 		/* Missed after 2300 ms, of which up to 2000 were over; three tries of 200 ms. */
 		assert_in_range(took, 900, 1500);
 		net_fini(&n);
 	}
+}
+
+/* Whose answers take half a second is missed after two seconds more, and has longer to answer. */
+static void test_times_follow_the_round_trip(void **state)
+{
+	struct key key;
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	for (size_t i = 0; i < 4; i++)
+		mesh_peer(home_mesh(&n, i), home_key(&n, 4))->rtt_ms = 500;
+	key = home_vanish(&n, 4);
+	assert_in_range(home_until(&n, home_has_pruned, &key, 20000), 2000 + 3 * 1500,
+	                4000 + 3 * 1500);
+	net_fini(&n);
 }
 
 static void test_a_broken_stream_is_looked_after_at_once(void **state)
@@ -321,11 +165,11 @@ static void test_a_broken_stream_is_looked_after_at_once(void **state)
 		struct key key;
 		int64_t took;
 
-		init(&n, 5);
+		home_init(&n, 5);
 		net_run(&n, phase);
-		key = *key_of(&n, 4);
+		key = *home_key(&n, 4);
 		net_crash(&n, 4);
-		took = until(&n, is_pruned_by_all, &key, 5000);
+		took = home_until(&n, home_has_pruned, &key, 5000);
 		assert_in_range(took, 600, 650);
 		net_fini(&n);
 	}
@@ -337,21 +181,12 @@ static void test_a_broken_stream_of_a_living_member_prunes_nobody(void **state)
 	struct net n;
 
 	(void)state;
-	init(&n, 5);
+	home_init(&n, 5);
 	for (int round = 0; round < 5; round++) {
-		for (size_t i = 1; i < 5; i++) {
-			struct event down = { .kind = EV_SESSION_DOWN };
-
-			down.u.session_down.session = session_between(&n, i, 0)->id;
-			down.u.session_down.err = ERR_REFUSED;
-			for (size_t s = 0; s < n.sessions_count; s++)
-				if (n.sessions[s].id == down.u.session_down.session)
-					n.sessions[s].open[0] = n.sessions[s].open[1] = false;
-			net_event(&n, i, &down);
-			net_event(&n, 0, &down);
-		}
+		for (size_t i = 1; i < 5; i++)
+			home_break(&n, i, 0);
 		net_run(&n, 3 * MS_PER_SECOND);
-		assert_true(is_in_for_all(&n, key_of(&n, 0)));
+		assert_true(home_has(&n, home_key(&n, 0)));
 	}
 	for (size_t i = 0; i < 5; i++)
 		assert_false(net_logged(&n, i, "attested"));
@@ -377,16 +212,16 @@ static void test_only_a_quorum_of_the_watchers_prunes(void **state)
 		struct key key;
 		struct net n;
 
-		init(&n, table[t].hosts);
+		home_init(&n, table[t].hosts);
 		for (size_t i = table[t].signers; i + 1 < table[t].hosts; i++)
-			abstain(&n, i);
-		key = vanish(&n, table[t].hosts - 1);
+			home_abstain(&n, i);
+		key = home_vanish(&n, table[t].hosts - 1);
 		net_run(&n, 30 * MS_PER_SECOND);
-		assert_int_equal(is_pruned_by_all(&n, &key), table[t].is_pruned);
+		assert_int_equal(home_has_pruned(&n, &key), table[t].is_pruned);
 		/* Unreachable is not removed. */
 		if (!table[t].is_pruned) {
-			assert_true(is_in_for_all(&n, &key));
-			assert_true(mesh_peer(home(&n, 0), &key)->is_unreachable);
+			assert_true(home_has(&n, &key));
+			assert_true(mesh_peer(home_mesh(&n, 0), &key)->is_unreachable);
 		}
 		net_fini(&n);
 	}
@@ -399,20 +234,21 @@ static void test_two_hostile_watchers_of_four_prune_nobody(void **state)
 	struct net n;
 
 	(void)state;
-	init(&n, 5);
+	home_init(&n, 5);
 	n.filter = count_sent;
 	n.ctx = &t;
 	for (int i = 0; i < 1000; i++) {
-		struct msg first = attest(&n, 1, 4);
-		struct msg second = attest(&n, 2, 4);
+		struct msg first = home_attest(&n, 1, 4);
+		struct msg second = home_attest(&n, 2, 4);
 
-		say(&n, 1, 0, &first);
-		say(&n, 2, 0, &second);
-		say(&n, 1, 3, &first);
-		say(&n, 2, 3, &second);
+		home_say(&n, 1, 0, &first);
+		home_say(&n, 2, 0, &second);
+		home_say(&n, 1, 3, &first);
+		home_say(&n, 2, 3, &second);
 		net_run(&n, 10);
 	}
-	assert_true(is_in_for_all(&n, key_of(&n, 4)));
+	assert_true(home_has(&n, home_key(&n, 4)));
+	assert_false(net_logged(&n, 4, "refuted"));
 	/* In ten seconds: some questions that ended a look, and no signature. */
 	assert_int_equal(t.attests, 0);
 	assert_true(t.all < 60);
@@ -425,27 +261,54 @@ static void test_signatures_that_are_none_of_its_watchers_count_for_nothing(void
 	struct net n;
 
 	(void)state;
-	init(&n, 5);
-	abstain(&n, 1);
-	abstain(&n, 2);
-	key = *key_of(&n, 4);
+	home_init(&n, 5);
+	home_abstain(&n, 1);
+	home_abstain(&n, 2);
+	key = *home_key(&n, 4);
 	{
-		struct msg forged = attest(&n, 1, 4);
-		struct msg other = attest(&n, 2, 3); /* about another member */
+		struct msg forged = home_attest(&n, 1, 4);
+		struct msg other = home_attest(&n, 2, 3); /* about another member */
 
 		forged.u.watch.signature.b[7] ^= 1;
 		other.u.watch.member = key;
 		other.u.watch.counter = forged.u.watch.counter;
-		vanish(&n, 4);
+		home_vanish(&n, 4);
 		net_run(&n, 1000);
 		for (int i = 0; i < 20; i++) {
-			say(&n, 1, 0, &forged);
-			say(&n, 2, 0, &other);
+			home_say(&n, 1, 0, &forged);
+			home_say(&n, 2, 0, &other);
 			net_run(&n, 500);
 		}
 	}
-	assert_true(home(&n, 0)->watching->watched.count > 0);
-	assert_true(is_in_for_all(&n, &key));
+	assert_true(home_mesh(&n, 0)->watching->watched.count > 0);
+	assert_true(home_has(&n, &key));
+	net_fini(&n);
+}
+
+/* However many bad ones it sends, few are looked at. */
+static void test_signatures_of_one_watcher_are_checked_now_and_then(void **state)
+{
+	const struct watched *w;
+	struct msg good;
+	struct msg bad;
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	w = home_watched(&n, 0, home_key(&n, 4));
+	good = bad = home_attest(&n, 1, 4);
+	bad.u.watch.signature.b[7] ^= 1;
+	net_cut(&n, 0, 4, true); /* or it would be heard, which ends all */
+	net_run(&n, WATCH_HEARD_MS + 100);
+	home_say(&n, 1, 0, &bad);
+	home_say(&n, 1, 0, &good);
+	for (size_t i = 0; i < w->fellows_count; i++)
+		assert_int_equal(w->fellows[i].attest_ms, 0);
+	net_run(&n, ATTEST_PAUSE_MS);
+	home_say(&n, 1, 0, &good);
+	for (size_t i = 0; i < w->fellows_count; i++)
+		if (key_equal(&w->fellows[i].key, home_key(&n, 1)))
+			assert_int_equal(w->fellows[i].attest_ms, n.mono_ms);
 	net_fini(&n);
 }
 
@@ -458,22 +321,106 @@ static void test_a_thousand_suspicions_cost_one_look(void **state)
 	struct net n;
 
 	(void)state;
-	init(&n, 5);
-	right = suspect(&n, 4);
+	home_init(&n, 5);
+	right = home_suspect(&n, 4);
 	wrong = right;
 	wrong.u.watch.counter--;
 	/* Let it be out of hearing for a little, so that the suspicion is worth a look. */
-	while (n.mono_ms - watched_by(&n, 0, key_of(&n, 4))->heard_ms < WATCH_HEARD_MS + 100)
+	while (n.mono_ms - home_watched(&n, 0, home_key(&n, 4))->heard_ms < WATCH_HEARD_MS + 100)
 		net_run(&n, 10);
 	n.filter = count_sent;
 	n.ctx = &t;
 	for (int i = 0; i < 1000; i++)
-		say(&n, 1, 0, &wrong);
+		home_say(&n, 1, 0, &wrong);
 	assert_int_equal(t.all, 0);
 	for (int i = 0; i < 1000; i++)
-		say(&n, 1, 0, &right);
+		home_say(&n, 1, 0, &right);
 	/* The suspect and three canaries. */
 	assert_in_range(t.all, 1, 4);
+	net_fini(&n);
+}
+
+/* Who has just heard the member says so by not looking. */
+static void test_who_has_just_heard_it_does_not_look(void **state)
+{
+	struct tally t = { .from = 0 };
+	struct msg msg;
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	while (home_watched(&n, 0, home_key(&n, 4))->heard_ms != n.mono_ms)
+		net_run(&n, 1);
+	net_run(&n, WATCH_HEARD_MS - 1);
+	n.filter = count_sent;
+	n.ctx = &t;
+	msg = home_suspect(&n, 4);
+	home_say(&n, 1, 0, &msg);
+	msg = home_attest(&n, 1, 4);
+	home_say(&n, 1, 0, &msg);
+	assert_int_equal(t.all, 0);
+	net_fini(&n);
+}
+
+/* What was signed about a silence is void when the silence is over. */
+static void test_a_signature_ends_with_the_silence(void **state)
+{
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	net_cut(&n, 0, 4, true);
+	for (int i = 0; i < 500 && !home_watched(&n, 0, home_key(&n, 4))->has_signed; i++)
+		net_run(&n, 10);
+	assert_true(home_watched(&n, 0, home_key(&n, 4))->has_signed);
+	assert_true(mesh_peer(home_mesh(&n, 0), home_key(&n, 4))->is_unreachable);
+	net_cut(&n, 0, 4, false);
+	net_run(&n, 8 * MS_PER_SECOND);
+	assert_false(mesh_peer(home_mesh(&n, 0), home_key(&n, 4))->is_unreachable);
+	while (n.mono_ms - home_watched(&n, 0, home_key(&n, 4))->heard_ms < WATCH_HEARD_MS + 100)
+		net_run(&n, 10);
+	for (size_t by = 1; by <= 2; by++) {
+		struct msg msg = home_attest(&n, by, 4);
+
+		home_say(&n, by, 0, &msg);
+	}
+	assert_int_equal(home_seen(&n, 0, home_key(&n, 4))->standing, STANDING_IN);
+	net_run(&n, MS_PER_SECOND);
+	assert_true(home_has(&n, home_key(&n, 4)));
+	assert_false(net_logged(&n, 4, "refuted"));
+	net_fini(&n);
+}
+
+/* Watchers without a session dial each other; what they owe is told when it is up. */
+static void test_watchers_that_lack_a_session_dial_each_other(void **state)
+{
+	size_t by[LIMIT_WATCHERS];
+	size_t count = 0;
+	struct key key;
+	struct net n;
+	int64_t took;
+
+	(void)state;
+	home_init(&n, 10);
+	key = *home_key(&n, 9);
+	for (size_t i = 0; i < 9; i++)
+		if (home_watches(&n, 9, i))
+			by[count++] = i;
+	assert_int_equal(count, 4);
+	/* Three must sign, and the first can't reach the two others until it is over. */
+	home_abstain(&n, by[3]);
+	net_crash(&n, 9);
+	for (size_t i = 1; i <= 2; i++) {
+		net_cut(&n, by[0], by[i], true);
+		home_break(&n, by[0], by[i]);
+	}
+	net_run(&n, 700);
+	assert_true(home_has(&n, &key));
+	assert_true(home_watched(&n, by[0], &key)->has_signed);
+	for (size_t i = 1; i <= 2; i++)
+		net_cut(&n, by[0], by[i], false);
+	took = home_until(&n, home_has_pruned, &key, 10000);
+	assert_true(took < 3000); /* less than the next look, five seconds later */
 	net_fini(&n);
 }
 
@@ -486,19 +433,20 @@ static void test_who_is_no_watcher_is_not_listened_to(void **state)
 	size_t about;
 
 	(void)state;
-	init(&n, 10);
-	for (about = 1; !is_watcher(&n, about, 0); about++)
+	home_init(&n, 10);
+	for (about = 1; !home_watches(&n, about, 0); about++)
 		;
-	for (stranger = 1; stranger == about || is_watcher(&n, about, stranger); stranger++)
+	for (stranger = 1; stranger == about || home_watches(&n, about, stranger); stranger++)
 		;
-	while (n.mono_ms - watched_by(&n, 0, key_of(&n, about))->heard_ms < WATCH_HEARD_MS + 100)
+	while (n.mono_ms - home_watched(&n, 0, home_key(&n, about))->heard_ms <
+	       WATCH_HEARD_MS + 100)
 		net_run(&n, 10);
 	n.filter = count_sent;
 	n.ctx = &t;
-	msg = suspect(&n, about);
-	say(&n, stranger, 0, &msg);
-	msg = attest(&n, stranger, about);
-	say(&n, stranger, 0, &msg);
+	msg = home_suspect(&n, about);
+	home_say(&n, stranger, 0, &msg);
+	msg = home_attest(&n, stranger, about);
+	home_say(&n, stranger, 0, &msg);
 	assert_int_equal(t.all, 0);
 	net_fini(&n);
 }
@@ -512,7 +460,7 @@ static void test_who_was_paused_blames_nobody(void **state)
 	struct net n;
 
 	(void)state;
-	init(&n, 5);
+	home_init(&n, 5);
 	for (size_t i = 0; i < 5; i++)
 		net_log_clear(&n, i);
 	n.mono_ms += 4000;
@@ -523,11 +471,63 @@ static void test_who_was_paused_blames_nobody(void **state)
 	}
 	/* Even who is really gone is not signed against by one that has just come to. */
 	net_run(&n, 60 * MS_PER_SECOND);
-	key = vanish(&n, 4);
+	key = home_vanish(&n, 4);
 	n.mono_ms += 4000;
 	net_run(&n, WATCH_ABSTAIN_MS - 1);
-	assert_true(is_in_for_all(&n, &key));
-	assert_true(until(&n, is_pruned_by_all, &key, 10000) < 10000);
+	assert_true(home_has(&n, &key));
+	assert_true(home_until(&n, home_has_pruned, &key, 10000) < 10000);
+	net_fini(&n);
+}
+
+/* Who is out does not count among those who hear. */
+static void test_who_is_pruned_itself_signs_nothing(void **state)
+{
+	struct watching *w;
+	struct key key;
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	w = home_mesh(&n, 0)->watching;
+	w->pruned_ms = n.mono_ms;
+	w->backoff_ms = REFUTE_MAX_MS;
+	home_prune(&n, 0);
+	home_abstain(&n, 1);
+	key = *home_key(&n, 4);
+	net_crash(&n, 4);
+	net_run(&n, 30 * MS_PER_SECOND);
+	assert_int_equal(home_seen(&n, 2, &key)->standing, STANDING_IN);
+	net_run(&n, 60 * MS_PER_SECOND);
+	assert_int_equal(home_seen(&n, 2, &key)->standing, STANDING_PRUNED);
+	net_fini(&n);
+}
+
+static bool no_repair(void *ctx, size_t from, size_t to, const struct msg *msg)
+{
+	(void)ctx;
+	(void)from;
+	(void)to;
+	return msg->kind != MSG_SKETCH && msg->kind != MSG_FETCH && msg->kind != MSG_WANT &&
+	       msg->kind != MSG_ANNOUNCE;
+}
+
+/* It need not wait for repair to find out. */
+static void test_who_is_out_is_told_so_when_it_is_heard(void **state)
+{
+	struct key key;
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	key = *home_key(&n, 4);
+	home_isolate(&n, 4, true);
+	net_run(&n, 5000);
+	assert_int_equal(home_seen(&n, 0, &key)->standing, STANDING_PRUNED);
+	n.filter = no_repair;
+	home_isolate(&n, 4, false);
+	net_run(&n, 5000);
+	assert_int_equal(mesh_self_entry(home_mesh(&n, 4))->standing, STANDING_IN);
+	assert_true(net_logged(&n, 4, "refuted"));
 	net_fini(&n);
 }
 
@@ -537,22 +537,22 @@ static void test_who_is_cut_off_signs_nothing_and_comes_back(void **state)
 	struct net n;
 
 	(void)state;
-	init(&n, 5);
+	home_init(&n, 5);
 	net_log_clear(&n, 4);
-	key = *key_of(&n, 4);
-	isolate(&n, 4, true);
+	key = *home_key(&n, 4);
+	home_isolate(&n, 4, true);
 	for (int64_t end = n.mono_ms + 20000; n.mono_ms < end;)
 		net_run(&n, 100);
 	for (size_t i = 0; i < 4; i++) {
-		assert_int_equal(seen_by(&n, i, &key)->standing, STANDING_PRUNED);
-		assert_int_equal(seen_by(&n, 4, key_of(&n, i))->standing, STANDING_IN);
+		assert_int_equal(home_seen(&n, i, &key)->standing, STANDING_PRUNED);
+		assert_int_equal(home_seen(&n, 4, home_key(&n, i))->standing, STANDING_IN);
 	}
 	assert_true(net_logged(&n, 4, "abstained"));
 	assert_false(net_logged(&n, 4, "attested"));
 	/* It hears that it is out as soon as it is heard, and says a second later that it is not.
 	 */
-	isolate(&n, 4, false);
-	assert_true(until(&n, is_in_for_all, &key, 60000) < 60000);
+	home_isolate(&n, 4, false);
+	assert_true(home_until(&n, home_has, &key, 60000) < 60000);
 	assert_true(net_logged(&n, 4, "refuted"));
 	net_fini(&n);
 }
@@ -563,14 +563,14 @@ static void test_a_split_down_the_middle_prunes_nobody_for_a_minute(void **state
 	struct net n;
 
 	(void)state;
-	init(&n, 5);
+	home_init(&n, 5);
 	for (size_t a = 0; a < 2; a++)
 		for (size_t b = 2; b < 5; b++)
 			net_cut(&n, a, b, true);
 	for (int64_t end = n.mono_ms + 58000; n.mono_ms < end;)
 		net_run(&n, 500);
 	for (size_t i = 0; i < 5; i++) {
-		assert_true(is_in_for_all(&n, key_of(&n, i)));
+		assert_true(home_has(&n, home_key(&n, i)));
 		assert_false(net_logged(&n, i, "attested"));
 	}
 	for (size_t a = 0; a < 2; a++)
@@ -578,124 +578,6 @@ static void test_a_split_down_the_middle_prunes_nobody_for_a_minute(void **state
 			net_cut(&n, a, b, false);
 	net_run(&n, 60 * MS_PER_SECOND);
 	assert_true(net_agrees(&n, "home"));
-	net_fini(&n);
-}
-
-/* --- after a false prune
- * -------------------------------------------------------------------------- */
-
-static void test_a_false_prune_is_refuted_after_a_pause_that_doubles(void **state)
-{
-	static const int64_t pauses[] = { 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000 };
-	struct watching *w;
-	struct key key;
-	struct net n;
-
-	(void)state;
-	init(&n, 5);
-	key = *key_of(&n, 4);
-	w = home(&n, 4)->watching;
-	for (size_t i = 0; i <= ARRAY_LEN(pauses); i++) {
-		int64_t wanted = i < ARRAY_LEN(pauses) ? pauses[i] : 1000;
-
-		prune_falsely(&n, 4);
-		assert_int_equal(until(&n, is_back, &key, 100000), wanted);
-		w->avoided_count = 0; /* or nobody would be left */
-		net_run(&n, i + 1 < ARRAY_LEN(pauses) ? 5000 : REFUTE_RESET_MS + 1000);
-		assert_true(is_in_for_all(&n, &key));
-		assert_int_equal(w->guards_count, 4);
-	}
-	net_fini(&n);
-}
-
-static void test_watchers_that_signed_falsely_are_avoided(void **state)
-{
-	struct key before[LIMIT_WATCHERS];
-	struct key after[LIMIT_WATCHERS];
-	struct net n;
-	size_t seen = 0;
-
-	(void)state;
-	init(&n, 10);
-	assert_int_equal(watch_own(home(&n, 4), before), 4);
-	prune_falsely(&n, 4);
-	for (size_t round = 0; round < 60; round++) {
-		size_t count = watch_own(home(&n, 4), after);
-
-		seen = 0;
-		assert_int_equal(count, 4);
-		for (size_t i = 0; i < 4; i++)
-			for (size_t j = 0; j < 4; j++)
-				seen += key_equal(&after[i], &before[j]);
-		/* One of the four has not signed: three make a quorum. */
-		assert_true(seen <= 1);
-		net_run(&n, MS_PER_MINUTE - 1000);
-	}
-	net_fini(&n);
-}
-
-/* With nobody else there, one false signature is forgiven, the second is not. */
-static void test_in_a_small_mesh_a_watcher_is_avoided_once_it_has_signed_twice(void **state)
-{
-	struct key none[LIMIT_WATCHERS];
-	struct net n;
-
-	(void)state;
-	init(&n, 3);
-	prune_falsely(&n, 2);
-	net_run(&n, 20 * MS_PER_SECOND);
-	assert_int_equal(watch_own(home(&n, 2), none), 2);
-	prune_falsely(&n, 2);
-	net_run(&n, 20 * MS_PER_SECOND);
-	assert_int_equal(watch_own(home(&n, 2), none), 0);
-	assert_true(is_in_for_all(&n, key_of(&n, 2)));
-	net_run(&n, AVOID_MS);
-	assert_int_equal(watch_own(home(&n, 2), none), 2);
-	net_fini(&n);
-}
-
-/* A host that was cut off comes back: those that had signed wait longer for it, for an hour. */
-static void test_watchers_that_were_wrong_have_more_patience(void **state)
-{
-	struct key key;
-	struct net n;
-	int64_t took;
-
-	(void)state;
-	init(&n, 3);
-	key = *key_of(&n, 2);
-	isolate(&n, 2, true);
-	assert_in_range(until(&n, is_pruned_by_all, &key, 5000), 1000, 2500);
-	isolate(&n, 2, false);
-	assert_true(until(&n, is_in_for_all, &key, 60000) < 60000);
-	net_run(&n, 20 * MS_PER_SECOND);
-	assert_int_equal(watched_by(&n, 0, &key)->patience, 2);
-	assert_int_equal(watched_by(&n, 1, &key)->patience, 2);
-	vanish(&n, 2);
-	took = until(&n, is_pruned_by_all, &key, 20000);
-	/* Twice 2300 ms less up to a second, and tries of 400 ms. */
-	assert_in_range(took, 3600, 5800);
-	net_fini(&n);
-}
-
-/* Who was away when it was pruned blames nobody, and is back at once. */
-static void test_a_restarted_host_comes_back_at_once_and_avoids_nobody(void **state)
-{
-	struct key key;
-	struct net n;
-
-	(void)state;
-	init(&n, 5);
-	key = *key_of(&n, 4);
-	net_crash(&n, 4);
-	net_run(&n, 5000);
-	assert_true(is_pruned_by_all(&n, &key));
-	net_boot(&n, 4);
-	/* As soon as it has compared digests, and may write. */
-	assert_true(until(&n, is_in_for_all, &key, 60000) < 3000);
-	assert_int_equal(home(&n, 4)->watching->avoided_count, 0);
-	net_run(&n, 20 * MS_PER_SECOND);
-	assert_int_equal(home(&n, 4)->watching->guards_count, 4);
 	net_fini(&n);
 }
 
@@ -707,22 +589,23 @@ int main(void)
 		cmocka_unit_test(test_a_restart_keeps_the_watchers_and_signs_nothing),
 		cmocka_unit_test(test_only_a_watcher_that_is_gone_is_replaced),
 		cmocka_unit_test(test_a_silent_crash_is_known_to_all_within_two_seconds),
+		cmocka_unit_test(test_times_follow_the_round_trip),
 		cmocka_unit_test(test_a_broken_stream_is_looked_after_at_once),
 		cmocka_unit_test(test_a_broken_stream_of_a_living_member_prunes_nobody),
 		cmocka_unit_test(test_only_a_quorum_of_the_watchers_prunes),
 		cmocka_unit_test(test_two_hostile_watchers_of_four_prune_nobody),
 		cmocka_unit_test(test_signatures_that_are_none_of_its_watchers_count_for_nothing),
+		cmocka_unit_test(test_signatures_of_one_watcher_are_checked_now_and_then),
 		cmocka_unit_test(test_a_thousand_suspicions_cost_one_look),
+		cmocka_unit_test(test_who_has_just_heard_it_does_not_look),
+		cmocka_unit_test(test_a_signature_ends_with_the_silence),
+		cmocka_unit_test(test_watchers_that_lack_a_session_dial_each_other),
 		cmocka_unit_test(test_who_is_no_watcher_is_not_listened_to),
 		cmocka_unit_test(test_who_was_paused_blames_nobody),
+		cmocka_unit_test(test_who_is_pruned_itself_signs_nothing),
+		cmocka_unit_test(test_who_is_out_is_told_so_when_it_is_heard),
 		cmocka_unit_test(test_who_is_cut_off_signs_nothing_and_comes_back),
 		cmocka_unit_test(test_a_split_down_the_middle_prunes_nobody_for_a_minute),
-		cmocka_unit_test(test_a_false_prune_is_refuted_after_a_pause_that_doubles),
-		cmocka_unit_test(test_watchers_that_signed_falsely_are_avoided),
-		cmocka_unit_test(
-			test_in_a_small_mesh_a_watcher_is_avoided_once_it_has_signed_twice),
-		cmocka_unit_test(test_watchers_that_were_wrong_have_more_patience),
-		cmocka_unit_test(test_a_restarted_host_comes_back_at_once_and_avoids_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
