@@ -385,6 +385,26 @@ static void test_a_late_leader_gives_way_after_two_and_a_half_intervals(void **s
 	fini(&r);
 }
 
+/* Who has not had the time to beat is not passed over. */
+static void test_a_turn_is_over_when_the_next_one_begins(void **state)
+{
+	struct rig r;
+	struct forged f;
+
+	(void)state;
+	init(&r, 5);
+	r.mute[0] = r.mute[1] = true;
+	net_run(&r.n, 3 * INTERVAL_MS + BEAT_TURN_MS - 1);
+	forge(&r, 2, now_of(&r), 1, &f);
+	say(&r, 2, 4, &f.msg);
+	assert_int_equal(leader_of(&r, 4), 2);
+	assert_null(beater_find(home(&r, 4), key_of(&r, 1)));
+	net_run(&r.n, 1); /* 2 itself */
+	assert_int_equal(leader_of(&r, 3), 2);
+	assert_non_null(beater_find(home(&r, 3), key_of(&r, 1)));
+	fini(&r);
+}
+
 /* --- going and coming ---------------------------------------------------------------------------
  */
 
@@ -610,6 +630,13 @@ static void test_a_client_follows_and_never_leads(void **state)
 	forge(&r, client == 0 ? 1 : 0, now_of(&r), 1, &f);
 	say(&r, client, client == 3 ? 2 : 3, &f.msg);
 	assert_int_not_equal(home(&r, client == 3 ? 2 : 3)->beats->heard_ms, r.n.mono_ms);
+	/* It sees a proof, and keeps it to itself: others see it too. */
+	say(&r, client == 3 ? 2 : 3, client, &f.msg);
+	forge(&r, client == 0 ? 1 : 0, now_of(&r), 2, &f);
+	say(&r, client == 3 ? 2 : 3, client, &f.msg);
+	assert_true(
+		beater_find(home(&r, client), key_of(&r, client == 0 ? 1 : 0))->skipped_until_ms);
+	assert_int_equal(r.sent[client], 0);
 	/* Cut off from all others it does not begin. */
 	isolate(&r, client, true);
 	forget(&r);
@@ -1027,6 +1054,7 @@ int main(void)
 		cmocka_unit_test(test_turns_are_half_a_second_apart_three_to_a_round),
 		cmocka_unit_test(test_who_was_passed_over_costs_no_second_turn),
 		cmocka_unit_test(test_a_late_leader_gives_way_after_two_and_a_half_intervals),
+		cmocka_unit_test(test_a_turn_is_over_when_the_next_one_begins),
 		cmocka_unit_test(test_the_next_beats_when_the_leader_is_pruned),
 		cmocka_unit_test(test_the_next_beats_when_the_leader_leaves),
 		cmocka_unit_test(test_our_own_turn_comes_again),
