@@ -12,6 +12,7 @@
  */
 #include "tests/sim/world.h"
 
+#include "crdt/pool.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/host.h"
 #include "tests/sim/net.h"
@@ -70,6 +71,8 @@ void world_init(struct world *w, const struct world_options *options)
 	w->hash = 14695981039346656037ULL;
 	w->store = store_new();
 	w->net = net_new();
+	if (stmt_pool_new(&w->mem, &w->pool))
+		abort();
 }
 
 void world_fini(struct world *w)
@@ -82,6 +85,7 @@ void world_fini(struct world *w)
 	if (w->image)
 		image_fini(w->image);
 	free(w->image);
+	stmt_pool_free(w->pool);
 	free(w->queue.heap);
 	free(w->queue.events);
 	free(w->queue.free);

@@ -29,6 +29,7 @@ struct net;
 struct store;
 struct tracker;
 struct disk_image;
+struct stmt_pool;
 
 /* Something to come: `run` is called with it at its time. */
 struct coming {
@@ -97,6 +98,7 @@ struct world {
 	size_t hosts_count;
 	struct net *net;
 	struct store *store;            /* what disks have in common */
+	struct stmt_pool *pool;         /* what replicas have in common */
 	struct disk_image *image;       /* rows that disks begin with; NULL: none */
 	struct tracker *tracker;        /* NULL: none */
 	bool cut[SIM_SIDES][SIM_SIDES]; /* from, to: nothing comes through */
