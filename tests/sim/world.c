@@ -104,7 +104,7 @@ int64_t world_ms(const struct world *w)
 
 /* --- the queue ------------------------------------------------------------------------------ */
 
-static inline bool before(const struct slot *a, const struct slot *b)
+static inline bool before(const struct planned *a, const struct planned *b)
 {
 	return a->at_us != b->at_us ? a->at_us < b->at_us : a->seq < b->seq;
 }
@@ -126,7 +126,7 @@ static uint32_t event_new(struct queue *q)
 void world_plan(struct world *w, const struct coming *c)
 {
 	struct queue *q = &w->queue;
-	struct slot slot = { .at_us = c->at_us, .seq = ++q->seq, .event = event_new(q) };
+	struct planned slot = { .at_us = c->at_us, .seq = ++q->seq, .event = event_new(q) };
 	size_t i = q->count;
 
 	assert(c->at_us >= w->now_us);
@@ -141,7 +141,7 @@ void world_plan(struct world *w, const struct coming *c)
 }
 
 /* Put `slot` into the hole at the root. */
-static void sink(struct queue *q, struct slot slot)
+static void sink(struct queue *q, struct planned slot)
 {
 	size_t i = 0;
 
@@ -166,7 +166,7 @@ static void sink(struct queue *q, struct slot slot)
 static void run_one(struct world *w)
 {
 	struct queue *q = &w->queue;
-	struct slot first = q->heap[0];
+	struct planned first = q->heap[0];
 	struct coming c = q->events[first.event];
 
 	q->free[q->free_count++] = first.event;

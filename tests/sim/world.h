@@ -71,14 +71,14 @@ struct world_options {
 };
 
 /* In the queue; the rest of the event lies in `events`. */
-struct slot {
+struct planned {
 	int64_t at_us;
 	uint64_t seq; /* order among those of one time */
 	uint32_t event;
 };
 
 struct queue {
-	struct slot *heap; /* of four children each */
+	struct planned *heap; /* of four children each */
 	size_t count;
 	size_t cap;
 	uint64_t seq;
