@@ -77,8 +77,8 @@ const struct conf_key conf_keys[] = {
 	  .help = "Users who may change things besides root; they must be in the group, too." },
 	{ .name = "heartbeatInterval", .type = CONF_DURATION, AT(heartbeat_interval_s), .min = 1,
 	  .max = 600, .standard = "10s", .is_live = true,
-	  .help = "How often the leader, which is the live peer with the lowest key, sends a beat.  "
-		  "After three intervals without one, the next takes over.  Best the same on all "
+	  .help = "How often the leader, which is the live peer with the lowest key, sends a "
+		  "beat.  After three intervals without one, the next takes over.  Best the same on all "
 		  "hosts of a mesh." },
 	{ .name = "pullInterval", .type = CONF_DURATION, AT(pull_interval_s), .min = 1, .max = 3600,
 	  .standard = "5s", .is_live = true,
@@ -86,8 +86,8 @@ const struct conf_key conf_keys[] = {
 		  "lost on the way." },
 	{ .name = "timeout", .type = CONF_DURATION, AT(timeout_s), .min = 3, .max = 300,
 	  .standard = "12s", .is_live = true,
-	  .help = "After this time without an answer the other end of a session counts as lost, and "
-		  "is dialled again." },
+	  .help = "After this time without an answer the other end of a session counts as lost, "
+		  "and is dialled again." },
 };
 const size_t conf_keys_count = ARRAY_LEN(conf_keys);
 
@@ -102,12 +102,12 @@ const struct conf_old conf_olds[] = {
 	{ "syncRate", "remove it: changes travel at once; pullInterval sets the repair" },
 	{ "syncTime", "remove it: changes travel at once; pullInterval sets the repair" },
 	{ "clusterSize", "remove it: who talks to whom follows from the members' keys" },
-	{ "interClusterChance", "remove it: there are no clusters; who talks to whom follows from "
-				"the members' keys" },
+	{ "interClusterChance", "remove it: there are no clusters; who talks to whom follows "
+				"from the members' keys" },
 	{ "branch", "remove it: who talks to whom follows from the members' keys" },
 	{ "branchRate", "remove it: who talks to whom follows from the members' keys" },
-	{ "infectionCount", "remove it: news are told once to each neighbour; pullInterval sets the "
-			    "repair" },
+	{ "infectionCount", "remove it: news are told once to each neighbour; pullInterval sets "
+			    "the repair" },
 	{ "heartBeatTime", "write heartbeatInterval instead" },
 	{ "pruneTime", "remove it: a silent session is lost after timeout; write that instead" },
 	{ "advertiseRoutes", "remove it: it is not in this version" },

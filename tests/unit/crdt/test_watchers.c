@@ -118,9 +118,9 @@ static int judge(struct fixture *f, const struct fixture_bytes *b)
 
 struct scene {
 	struct fixture f;
-	struct stmt *record; /* of member 0, who names 1 and 2 */
+	struct stmt *record;                    /* of member 0, who names 1 and 2 */
 	struct attest attests[FIXTURE_MEMBERS]; /* by each member, 0 too; all signed well */
-	size_t low; /* 1 or 2: whose id is the lesser */
+	size_t low;                             /* 1 or 2: whose id is the lesser */
 	size_t high;
 };
 
@@ -329,8 +329,11 @@ static struct stmt *typical(struct fixture *f)
 		.counter = FIXTURE_NOW_MS,
 		.role = ROLE_PEER,
 		.alias = { (const uint8_t *)"n1234", 5 },
-		.places = { { PLACE_INTERFACE, { { 0x20, 1, 0x0d, 0xb8, [15] = 1 } }, { NULL, 0 },
-		              21820, 51820 } },
+		.places = { { PLACE_INTERFACE,
+		              { { 0x20, 1, 0x0d, 0xb8, [15] = 1 } },
+		              { NULL, 0 },
+		              21820,
+		              51820 } },
 		.places_count = 1,
 	};
 	struct stmt *s;
@@ -361,7 +364,9 @@ static size_t weigh(const char *const *names, struct bytes src)
 static void test_a_typical_record_has_at_most_225_bytes(void **state)
 {
 	static const char *const header[] = { "", "owner", "counter", "watchers", "body hash" };
-	static const char *const body[] = { "", "role", "carrier", "alias", "description", "place" };
+	static const char *const body[] = {
+		"", "role", "carrier", "alias", "description", "place"
+	};
 	struct fixture f;
 	struct envelope e;
 	struct stmt *prune;
@@ -396,7 +401,9 @@ static int64_t now_ns(void)
 /* What is looked at without reading the rest is what reading the rest gives; and it takes less. */
 static void test_looking_at_a_header_is_cheap(void **state)
 {
-	enum { TIMES = 20000 };
+	enum {
+		TIMES = 20000
+	};
 	struct watcher_id ids[LIMIT_WATCHERS];
 	struct fixture f;
 	struct record r;

@@ -362,6 +362,32 @@ static void test_who_has_just_heard_it_does_not_look(void **state)
 	net_fini(&n);
 }
 
+static bool no_sign_of_life(void *ctx, size_t from, size_t to, const struct msg *msg)
+{
+	(void)ctx;
+	return from != 4 || to != 0 || msg->kind != MSG_DIGEST;
+}
+
+/* Only the sign of life has a schedule, but who talks is not looked for. */
+static void test_who_says_other_things_is_not_missed(void **state)
+{
+	const struct msg other = { .kind = MSG_BEAT_ACK };
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	n.filter = no_sign_of_life;
+	net_log_clear(&n, 0);
+	for (int i = 0; i < 100; i++) {
+		home_say(&n, 4, 0, &other);
+		net_run(&n, 100);
+	}
+	assert_false(net_logged(&n, 0, "suspect"));
+	net_run(&n, WATCH_HEARD_MS);
+	assert_true(net_logged(&n, 0, "suspect"));
+	net_fini(&n);
+}
+
 /* What was signed about a silence is void when the silence is over. */
 static void test_a_signature_ends_with_the_silence(void **state)
 {
@@ -598,6 +624,7 @@ int main(void)
 		cmocka_unit_test(test_signatures_of_one_watcher_are_checked_now_and_then),
 		cmocka_unit_test(test_a_thousand_suspicions_cost_one_look),
 		cmocka_unit_test(test_who_has_just_heard_it_does_not_look),
+		cmocka_unit_test(test_who_says_other_things_is_not_missed),
 		cmocka_unit_test(test_a_signature_ends_with_the_silence),
 		cmocka_unit_test(test_watchers_that_lack_a_session_dial_each_other),
 		cmocka_unit_test(test_who_is_no_watcher_is_not_listened_to),
