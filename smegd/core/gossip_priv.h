@@ -182,7 +182,7 @@ void beat_tick(struct step *st, struct mesh *m);
 int64_t beat_deadline(const struct mesh *m);
 /* Are the beats fresh?  A client that does not hear any moves to other peers. */
 bool beat_is_fresh(const struct mesh *m, struct instant now);
-/* Who leads, when it was last heard (mono), how many have had the last beat, if that was ours. */
+/* Who leads, when it was last heard (mono), how many have had that beat if it was ours, else 0. */
 bool beat_view(const struct mesh *m,
                struct key *ret_leader,
                int64_t *ret_at_ms,
