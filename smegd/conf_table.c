@@ -78,8 +78,8 @@ const struct conf_key conf_keys[] = {
 	{ .name = "heartbeatInterval", .type = CONF_DURATION, AT(heartbeat_interval_s), .min = 1,
 	  .max = 600, .standard = "10s", .is_live = true,
 	  .help = "How often the leader, which is the live peer with the lowest key, sends a "
-		  "beat.  After three intervals without one, the next takes over.  Best the same on all "
-		  "hosts of a mesh." },
+		  "beat.  After three intervals without one, the next takes over.  Best the same "
+		  "on all hosts of a mesh." },
 	{ .name = "pullInterval", .type = CONF_DURATION, AT(pull_interval_s), .min = 1, .max = 3600,
 	  .standard = "5s", .is_live = true,
 	  .help = "How often to compare notes with a random neighbour, which finds whatever was "

@@ -411,12 +411,17 @@ int64_t beat_deadline(const struct mesh *m)
 	return at_ms;
 }
 
+static bool we_lead(const struct beats *b, const struct mesh *m)
+{
+	return b->has_leader && key_equal(&b->leader, &m->self.box_public);
+}
+
 bool beat_is_fresh(const struct mesh *m, struct instant now)
 {
 	const struct beats *b = m->beats;
 	int64_t since_ms;
 
-	if (!b || (b->has_leader && key_equal(&b->leader, &m->self.box_public)))
+	if (!b || we_lead(b, m))
 		return true;
 	since_ms = MAX_OF(b->started_ms, b->fresh_ms);
 	return now.mono_ms - since_ms < BEAT_MISSED * m->owner->options.heartbeat_interval_ms;
@@ -433,6 +438,6 @@ bool beat_view(const struct mesh *m,
 		return false;
 	*ret_leader = b->leader;
 	*ret_at_ms = b->heard_ms;
-	*ret_acknowledged = b->acknowledged;
+	*ret_acknowledged = we_lead(b, m) ? b->acknowledged : 0;
 	return true;
 }

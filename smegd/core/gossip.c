@@ -1,500 +1,16 @@
 /*
- * Telling news.
+ * Sessions with neighbours: what comes by them goes to the file that it is for, questions that have
+ * no answer end them, and whoever is wanted and not there is dialled.
  *
- * What moves a register of the replica up is news.  It stands in a log of the latest ones, which
- * says by which way it came and where it is still to go:
- *
- *	our own          down both trees, from their roots; while we lack fingers, two neighbours
- *are asked to be the roots for us came by a tree   on in that tree, below what we share with the
- *sender; once for each tree came by repair   its id to all fingers, which ask for it if they lack
- *it: what one half of a split mesh had to be told, all of that half lacks all              to the
- *leaves that we feed
- *
- * News are told at the end of the step in which they came, but not less than two milliseconds after
- * the last ones: a burst travels in few frames, a single one at once.  Eight milliseconds later
- * their ids go to the next peer in the ring; it asks for what the trees failed to bring.  So a
- * dead inner member costs the others some ten milliseconds and each of them 50 bytes, where an
- * acknowledgement for each copy would cost twice that.
- *
- * A member that signs records faster than one a second, after a burst of eight, is kept (the latest
- * record) but not passed on; repair brings the last one round.
- *
- * The log is soft: when more than its 512 items come at once, the oldest are left to repair.
+ * An idle session is silent: streams between peers need no upkeep, watchers find out who is gone,
+ * and a digest goes to one random neighbour every few seconds.  So the walk over all peers and
+ * sessions, which costs more than anything else here, is made when something is due and else every
+ * few seconds.
  */
 #include "smegd/core/node_priv.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
-
-/* --- the log ---------------------------------------------------------------------------------- */
-
-uint64_t stmt_id(const struct stmt *s)
-{
-	uint8_t digest[DIGEST_BYTES];
-	uint64_t id = 0;
-
-	stmt_digest16(s, digest);
-	for (size_t i = 0; i < sizeof(id); i++)
-		id = id << 8 | digest[i];
-	return id;
-}
-
-struct news *newslog_at(const struct mesh *m, uint64_t number)
-{
-	const struct newslog *l = &m->log;
-
-	if (!l->list || number >= l->next || number + NEWS_LOG_MAX < l->next || !number)
-		return NULL;
-	return &l->list[number % NEWS_LOG_MAX];
-}
-
-static uint64_t first_number(const struct mesh *m)
-{
-	return m->log.next > NEWS_LOG_MAX ? m->log.next - NEWS_LOG_MAX : 1;
-}
-
-struct news *newslog_find(const struct mesh *m, uint64_t id)
-{
-	for (uint64_t n = m->log.next; n-- > first_number(m);) {
-		struct news *item = newslog_at(m, n);
-
-		if (item && item->id == id)
-			return item;
-	}
-	return NULL;
-}
-
-static bool is_raw_of(const struct news *item, struct bytes raw)
-{
-	return item->stmt->raw.count == raw.count &&
-	       memcmp(item->stmt->raw.at, raw.at, raw.count) == 0;
-}
-
-/* Its number; 0: not there. */
-static uint64_t find_raw(const struct mesh *m, struct bytes raw)
-{
-	for (uint64_t n = m->log.next; n-- > first_number(m);) {
-		const struct news *item = newslog_at(m, n);
-
-		if (item && is_raw_of(item, raw))
-			return n;
-	}
-	return 0;
-}
-
-/* Its owner has signed more than ORIGIN_BURST records in as many seconds. */
-static bool talks_too_much(const struct mesh *m, const struct stmt *s, int64_t now_ms)
-{
-	unsigned count = 0;
-
-	if (s->kind != STMT_RECORD)
-		return false;
-	for (uint64_t n = m->log.next; n-- > first_number(m);) {
-		const struct news *item = newslog_at(m, n);
-
-		if (!item || now_ms - item->at_ms > ORIGIN_BURST * MS_PER_SECOND)
-			break;
-		count += item->stmt->kind == STMT_RECORD &&
-		         key_equal(&item->stmt->member, &s->member);
-	}
-	return count >= ORIGIN_BURST;
-}
-
-static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
-{
-	struct newslog *l = &m->log;
-	struct news *item;
-
-	if (!l->list) {
-		l->list = mem_zalloc(st->n->mem, NEWS_LOG_MAX * sizeof(*l->list));
-		l->next = l->due = l->announced = 1;
-	}
-	if (!l->list) {
-		step_fail(st, -ENOMEM);
-		return NULL;
-	}
-	item = &l->list[l->next % NEWS_LOG_MAX];
-	if (item->stmt)
-		stmt_unref(st->n->mem, item->stmt);
-	l->next++;
-	memset(item, 0, sizeof(*item));
-	item->stmt = stmt_ref(s);
-	item->id = stmt_id(s);
-	item->at_ms = l->news_ms = st->now.mono_ms;
-	return item;
-}
-
-void gossip_end(struct mesh *m)
-{
-	const struct mem *mem = m->owner->mem;
-
-	for (size_t i = 0; m->log.list && i < NEWS_LOG_MAX; i++)
-		if (m->log.list[i].stmt)
-			stmt_unref(mem, m->log.list[i].stmt);
-	mem_free(mem, m->log.list);
-	memset(&m->log, 0, sizeof(m->log));
-	watch_end(m);
-	beat_end(m);
-}
-
-/* --- news ------------------------------------------------------------------------------------- */
-
-/* It came by these trees from that session: there it is due, if it was not told already. */
-static void make_due(struct step *st, struct mesh *m, uint64_t number, const struct session *from)
-{
-	struct news *item = newslog_at(m, number);
-
-	for (size_t t = 0; t < TREES; t++) {
-		if (!((unsigned)st->way >> t & 1) || ((item->due | item->told) >> t & 1))
-			continue;
-		item->due |= (uint8_t)(1 << t);
-		item->from[t] = from->id;
-		item->level[t] = (uint8_t)(st->way & WAY_ROOT ? 0 : tree_level_below(t, from));
-		m->log.due = MIN_OF(m->log.due, number);
-	}
-}
-
-void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
-{
-	const struct session *by = from ? session_by_id(st->n, from) : NULL;
-	bool quiet = from && talks_too_much(m, s, st->now.mono_ms);
-	struct news *item = newslog_add(st, m, s);
-
-	if (!item)
-		return;
-	item->first_from = from;
-	item->is_quiet = quiet;
-	if (quiet)
-		return;
-	if (!from)
-		item->due = (1 << TREES) - 1;
-	else if (by && st->way != WAY_NONE)
-		make_due(st, m, m->log.next - 1, by);
-	else if (!m->joining)
-		item->is_asked_for = m->log.has_asked_for = true;
-}
-
-/* What is known already is still to go on in a tree by which it had not come. */
-static void known_again(struct step *st, struct session *s, struct bytes raw)
-{
-	uint64_t number = st->way == WAY_NONE ? 0 : find_raw(s->mesh, raw);
-
-	if (number && !newslog_at(s->mesh, number)->is_quiet)
-		make_due(st, s->mesh, number, s);
-}
-
-/* --- messages of bounded size ------------------------------------------------------------------
- */
-
-struct teller {
-	struct step *st;
-	struct session *to;
-	enum lane lane;
-	enum way way;
-	struct bytes list[MSG_ENTRIES_MAX];
-	size_t count;
-	size_t bytes;
-};
-
-void teller_flush(struct teller *t)
-{
-	struct msg msg = { .kind = MSG_ENTRIES };
-
-	if (!t->count)
-		return;
-	msg.u.entries.stmts = t->list;
-	msg.u.entries.count = t->count;
-	msg.u.entries.way = t->way;
-	step_send(t->st, t->to, t->lane, &msg);
-	t->count = 0;
-	t->bytes = 0;
-}
-
-void teller_add(struct teller *t, struct bytes raw)
-{
-	if (t->count == MSG_ENTRIES_MAX || t->bytes + raw.count > MSG_ENTRIES_BYTES_MAX)
-		teller_flush(t);
-	t->list[t->count++] = raw;
-	t->bytes += raw.count;
-}
-
-struct teller *teller_new(struct step *st, struct session *to, enum lane lane, enum way way)
-{
-	struct teller *t = arena_alloc(&st->n->scratch, sizeof(*t));
-
-	if (!t) {
-		step_fail(st, -ENOMEM);
-		return NULL;
-	}
-	t->st = st;
-	t->to = to;
-	t->lane = lane;
-	t->way = way;
-	t->count = 0;
-	t->bytes = 0;
-	return t;
-}
-
-/* --- telling ---------------------------------------------------------------------------------- */
-
-/* Roots for us: two neighbours while we lack fingers, or are a leaf. */
-struct roots {
-	bool needed;
-	uint64_t of[TREES]; /* sessions; 0: none */
-};
-
-static bool can_be_root(const struct mesh *m, const struct session *s)
-{
-	return s->mesh == m && !s->as_joiner && !s->is_closing && s->peer && !s->peer->is_leaf;
-}
-
-static struct roots find_roots(const struct step *st, const struct mesh *m)
-{
-	struct roots r = { m->lacking != 0 || tree_am_leaf(m), { 0, 0 } };
-	struct map_node *pos;
-
-	if (!r.needed)
-		return r;
-	map_for_each(pos, &st->n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
-
-		if (!can_be_root(m, s))
-			continue;
-		r.of[1] = r.of[0] ? s->id : 0;
-		r.of[0] = r.of[0] ? r.of[0] : s->id;
-		if (r.of[1])
-			break;
-	}
-	if (!r.of[1])
-		r.of[1] = r.of[0];
-	return r;
-}
-
-/* By which ways this item is to go to this session now; also to a leaf: `ret_leaf`. */
-static unsigned ways_to(const struct roots *r,
-                        const struct news *item,
-                        const struct session *s,
-                        bool *ret_leaf)
-{
-	const struct mesh *m = s->mesh;
-	unsigned ways = 0;
-
-	*ret_leaf = s->peer->is_leaf && !item->told && item->first_from != s->id;
-	for (size_t t = 0; t < TREES; t++) {
-		if (!(item->due >> t & 1) || item->from[t] == s->id || item->first_from == s->id)
-			continue;
-		if (r->needed && !item->first_from)
-			ways |= r->of[t] == s->id ? 1u << t | WAY_ROOT : 0;
-		else if (tree_leads_to(m, t, item->level[t], s->peer))
-			ways |= 1u << t;
-	}
-	return ways;
-}
-
-static void tell_session(struct step *st, struct session *s, const struct roots *r)
-{
-	struct mesh *m = s->mesh;
-	struct teller *tellers[WAY__COUNT] = { NULL };
-
-	for (uint64_t n = m->log.due; n < m->log.next; n++) {
-		const struct news *item = newslog_at(m, n);
-		unsigned ways;
-		bool is_leaf;
-
-		if (!item || !item->due)
-			continue;
-		ways = ways_to(r, item, s, &is_leaf);
-		if (!ways && !is_leaf)
-			continue;
-		if (!tellers[ways])
-			tellers[ways] = teller_new(st, s, LANE_CONTROL, (enum way)ways);
-		if (!tellers[ways])
-			return;
-		teller_add(tellers[ways], item->stmt->raw);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(tellers); i++)
-		if (tellers[i])
-			teller_flush(tellers[i]);
-}
-
-void gossip_flush(struct step *st, struct mesh *m)
-{
-	struct roots r;
-	struct map_node *pos;
-	bool any = false;
-
-	for (uint64_t n = m->log.due; n < m->log.next && !any; n++)
-		any = newslog_at(m, n) && newslog_at(m, n)->due;
-	if (any) {
-		m->log.told_ms = st->now.mono_ms;
-		r = find_roots(st, m);
-		m->is_untold |= m->sessions_count == 0 || (r.needed && !r.of[0]);
-		map_for_each(pos, &st->n->sessions) {
-			struct session *s = container_of(pos, struct session, node);
-
-			if (s->mesh == m && !s->as_joiner && !s->is_closing)
-				tell_session(st, s, &r);
-		}
-	}
-	for (uint64_t n = m->log.due; n < m->log.next; n++) {
-		struct news *item = newslog_at(m, n);
-
-		if (item) {
-			item->told |= item->due;
-			item->due = 0;
-		}
-	}
-	m->log.due = m->log.next;
-}
-
-size_t gossip_cast(struct step *st,
-                   struct mesh *m,
-                   enum way way,
-                   const struct session *from,
-                   const struct msg *msg)
-{
-	size_t t = way & WAY_TREE_2 ? 1 : 0;
-	unsigned level = from && !(way & WAY_ROOT) ? tree_level_below(t, from) : 0;
-	struct map_node *pos;
-	size_t count = 0;
-
-	map_for_each(pos, &st->n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh != m || s->as_joiner || s->is_closing || s == from)
-			continue;
-		if (!tree_leads_to(m, t, level, s->peer) && !(s->peer->is_leaf && t == 0))
-			continue;
-		step_send(st, s, LANE_CONTROL, msg);
-		count++;
-	}
-	return count;
-}
-
-/* --- announcing ---------------------------------------------------------------------------------
- */
-
-/* Ids of items that are old enough, to be told to one session; nothing of what it gave us. */
-static size_t gather_ids(const struct mesh *m,
-                         const struct session *to,
-                         int64_t until_ms,
-                         uint64_t ids[ANNOUNCED_MAX])
-{
-	size_t count = 0;
-
-	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
-		const struct news *item = newslog_at(m, n);
-		bool is_its = item && (item->first_from == to->id || item->from[0] == to->id ||
-		                       item->from[1] == to->id);
-
-		/* What a join or a repair fetched is nothing that the trees had to bring. */
-		if (item && item->at_ms <= until_ms && !is_its && item->told)
-			ids[count++] = item->id;
-	}
-	return count;
-}
-
-static void announce_to(struct step *st, struct session *s, int64_t until_ms, bool asked_for)
-{
-	struct mesh *m = s->mesh;
-	struct msg msg = { .kind = MSG_ANNOUNCE };
-	uint64_t ids[ANNOUNCED_MAX];
-
-	if (!asked_for) {
-		msg.u.items.count = gather_ids(m, s, until_ms, ids);
-	} else {
-		for (uint64_t n = m->log.announced;
-		     n < m->log.next && msg.u.items.count < ANNOUNCED_MAX; n++) {
-			const struct news *item = newslog_at(m, n);
-
-			if (item && item->is_asked_for && item->first_from != s->id)
-				ids[msg.u.items.count++] = item->id;
-		}
-	}
-	msg.u.items.items = ids;
-	if (msg.u.items.count)
-		step_send(st, s, LANE_CONTROL, &msg);
-}
-
-/* What came by repair goes to all fingers at once. */
-static void announce_repaired(struct step *st, struct mesh *m)
-{
-	struct map_node *pos;
-
-	if (!m->log.has_asked_for)
-		return;
-	m->log.has_asked_for = false;
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
-		    (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
-			announce_to(st, s, st->now.mono_ms, true);
-	}
-	for (uint64_t n = m->log.announced; n < m->log.next; n++)
-		if (newslog_at(m, n))
-			newslog_at(m, n)->is_asked_for = false;
-}
-
-void gossip_finish(struct step *st, struct mesh *m)
-{
-	announce_repaired(st, m);
-	if (m->log.due < m->log.next && st->now.mono_ms - m->log.told_ms >= BATCH_MS)
-		gossip_flush(st, m);
-}
-
-static int64_t announce_at(const struct mesh *m)
-{
-	const struct news *first;
-
-	if (m->log.announced >= m->log.next)
-		return TIME_NEVER;
-	first = newslog_at(m, MAX_OF(m->log.announced, first_number(m)));
-	return first->at_ms + ANNOUNCE_AFTER_MS;
-}
-
-static void announce(struct step *st, struct mesh *m)
-{
-	int64_t until_ms = st->now.mono_ms - ANNOUNCE_AFTER_MS;
-	struct peer *next = m->next.use;
-
-	if (announce_at(m) > st->now.mono_ms)
-		return;
-	m->log.announced = MAX_OF(m->log.announced, first_number(m));
-	if (next && next->session)
-		announce_to(st, next->session, until_ms, false);
-	while (m->log.announced < m->log.next && newslog_at(m, m->log.announced)->at_ms <= until_ms)
-		m->log.announced++;
-}
-
-static void on_announce(struct step *st, struct session *s, const struct msg *msg)
-{
-	struct msg want = { .kind = MSG_WANT };
-	uint64_t lacking[ANNOUNCED_MAX];
-
-	for (size_t i = 0; i < msg->u.items.count && i < ANNOUNCED_MAX; i++)
-		if (!newslog_find(s->mesh, msg->u.items.items[i]))
-			lacking[want.u.items.count++] = msg->u.items.items[i];
-	want.u.items.items = lacking;
-	if (want.u.items.count)
-		step_send(st, s, LANE_CONTROL, &want);
-}
-
-static void on_want_announced(struct step *st, struct session *s, const struct msg *msg)
-{
-	struct teller *t = teller_new(st, s, LANE_CONTROL, WAY_NONE);
-
-	for (size_t i = 0; t && i < msg->u.items.count && i < ANNOUNCED_MAX; i++) {
-		const struct news *item = newslog_find(s->mesh, msg->u.items.items[i]);
-
-		if (item)
-			teller_add(t, item->stmt->raw);
-	}
-	if (t)
-		teller_flush(t);
-}
 
 /* --- messages -----------------------------------------------------------------------------------
  */
@@ -509,7 +25,7 @@ static void on_entries(struct step *st, struct session *s, const struct msg *msg
 
 		news += offer == OFFER_NEW;
 		if (offer == OFFER_KNOWN)
-			known_again(st, s, msg->u.entries.stmts[i]);
+			news_known(st, s, msg->u.entries.stmts[i]);
 	}
 	st->way = WAY_NONE;
 	if (msg->u.entries.is_page)
@@ -533,13 +49,13 @@ void gossip_message(struct step *st, struct session *s, const struct msg *msg)
 		repair_digest(st, s, msg);
 		break;
 	case MSG_ANNOUNCE:
-		on_announce(st, s, msg);
+		news_announced(st, s, msg);
 		break;
 	case MSG_WANT:
 		if (msg->u.items.salt)
 			repair_message(st, s, msg);
 		else
-			on_want_announced(st, s, msg);
+			news_wanted(st, s, msg);
 		break;
 	case MSG_SKETCH:
 	case MSG_CONTINUE:
@@ -785,7 +301,7 @@ void gossip_tick(struct step *st, struct mesh *m)
 	}
 	if (st->now.mono_ms >= m->repair_ms)
 		pull_random(st, m);
-	announce(st, m);
+	news_tick(st, m);
 	watch_tick(st, m);
 	beat_tick(st, m);
 }
@@ -793,7 +309,7 @@ void gossip_tick(struct step *st, struct mesh *m)
 int64_t gossip_deadline(const struct mesh *m)
 {
 	int64_t at = MIN_OF(m->maintain_ms, m->repair_ms);
-	int64_t announce_ms = announce_at(m);
+	int64_t announce_ms = news_deadline(m);
 	int64_t watch_ms = watch_deadline(m);
 	int64_t beat_ms = beat_deadline(m);
 

@@ -2,7 +2,8 @@
  * Dissemination inside the node: the two prefix trees, telling, repair, watching, beats.
  *
  *	tree.c    whom we keep connected, and where news go on
- *	gossip.c  telling news, announcing them
+ *	gossip.c  sessions, what comes by them, the walk over neighbours
+ *	news.c    telling news, announcing them
  *	repair.c  digests, catching up, sketches, pages
  *	watch.c   who is silent, prune certificates, refuting our own
  *	beat.c    the leader's heartbeats
@@ -61,7 +62,8 @@ bool tree_leads_to(const struct mesh *m, size_t t, unsigned level, const struct 
 /* The level from which on news go on: below what we share with the sender. */
 unsigned tree_level_below(size_t t, const struct session *from);
 
-/* --- gossip.c ------------------------------------------------------------------------------ */
+/* --- news.c, gossip.c
+ * ------------------------------------------------------------------------------ */
 
 #define NEWS_LOG_MAX 512u   /* the latest news, for catching up and announcements */
 #define ANNOUNCE_AFTER_MS 8 /* when the trees should have brought it */
@@ -93,6 +95,12 @@ struct newslog {
 	bool has_asked_for;
 };
 
+/* What is known already is still to go on in a tree by which it had not come. */
+void news_known(struct step *st, struct session *s, struct bytes raw);
+void news_announced(struct step *st, struct session *s, const struct msg *msg);
+void news_wanted(struct step *st, struct session *s, const struct msg *msg);
+void news_tick(struct step *st, struct mesh *m); /* announce what is old enough */
+int64_t news_deadline(const struct mesh *m);
 /* The item of this id, or NULL. */
 struct news *newslog_find(const struct mesh *m, uint64_t id);
 struct news *newslog_at(const struct mesh *m, uint64_t number); /* NULL: no longer there */
@@ -174,7 +182,7 @@ void beat_tick(struct step *st, struct mesh *m);
 int64_t beat_deadline(const struct mesh *m);
 /* Are the beats fresh?  A client that does not hear any moves to other peers. */
 bool beat_is_fresh(const struct mesh *m, struct instant now);
-/* Who leads, when it was last heard (mono), how many have had the last beat, if that was ours. */
+/* Who leads, when it was last heard (mono), how many have had that beat if it was ours, else 0. */
 bool beat_view(const struct mesh *m,
                struct key *ret_leader,
                int64_t *ret_at_ms,

@@ -115,38 +115,45 @@ rival() {
 		--state-dir $dir --run-dir $dir
 	pid=$spawned
 	disown $pid
-	wait_until 20 "${ask[@]}" version >/dev/null 2>&1
-	while tested && [ $SECONDS -lt $end ]; do
+	echo starting >"$log.step"
+	wait_until 20 "${ask[@]}" version >/dev/null 2>&1 ||
+		echo "does not start: $(tail -n 5 "$log.smegd")" >"$log"
+	while [ ! -e "$log" ] && tested && [ $SECONDS -lt $end ]; do
+		echo "joining since $SECONDS" >"$log.step"
 		if "${ask[@]}" join --alias "r$1-$2" --json - <"$T/token.$1" >"$log.join" 2>&1; then
 			sed -n 's/^ *"key": "\(.*\)",$/\1/p' "$log.join" | head -n 1 >"$log.key"
+			echo "joined, unknown to c since $SECONDS" >"$log.step"
 			# It stays until another host than the issuer knows it.
 			while tested && ! knows c "$(<"$log.key")" && [ $SECONDS -lt $end ]; do sleep 0.05; done
-			echo joined >"$log"
+			[ $SECONDS -lt $end ] && echo joined >"$log"
 			break
 		fi
 		grep -q '"used-up"' "$log.join" && { echo used-up >"$log"; break; }
 		sleep 0.1
 	done
 	tested || return
-	[ -e "$log" ] || echo "gave up: $(tr -d '\n' <"$log.join"; tail -n 5 "$log.smegd")" >"$log"
+	[ -e "$log" ] || echo "gave up, $(<"$log.step"): $(tr -d '\n' <"$log.join"; tail -n 5 "$log.smegd")" >"$log"
+	echo "ending since $SECONDS" >"$log.step"
 	kill -TERM $pid
-	wait_until 20 is_gone $pid
+	wait_until 20 is_gone $pid || echo "smegd does not end: $(tail -n 5 "$log.smegd")" >"$log"
+	echo ended >"$log.step"
 }
 knows() {
 	"$SMEG_BIN/smegctl" --socket "${socket[$1]}" list --json 2>/dev/null |
 		grep -A 9 -F "\"key\": \"$2\"" | grep -q '"standing": "in"'
 }
 
-# Rounds of rivals, one after the other; not so many that the mesh grows large.
+# Rounds of rivals, one after the other, each for an invite of its own; not so many that the mesh
+# grows large.
 rivalry() {
-	local n i pids round=0
+	local n i pids round=0 last=0
 	while working && [ $round -lt 12 ]; do
 		n=$(number invites)
-		if [ "$n" = 0 ]; then
+		if [ "$n" = $last ]; then
 			sleep 0.1
 			continue
 		fi
-		pids='' round=$((round + 1))
+		pids='' round=$((round + 1)) last=$n
 		for ((i = 1; i <= rivals; i++)); do
 			rival "$n" $i &
 			pids="$pids $!"
@@ -251,7 +258,6 @@ wait_until 20 settled || fail 'the founders are not stored'
 for h in a b c; do worker $h & done
 inviter &
 rivalry >"$T/rivalry" 2>&1 &
-rivalry=$!
 begun=$SECONDS
 early=0
 for ((i = 0; i < kills && SECONDS - begun < seconds; i++)); do
@@ -277,9 +283,22 @@ say "$i kills in $took s, $early of them while starting; changed meanwhile:" \
 	"$(for h in a b c; do echo "$h $(number $h.kept)"; done | paste -sd,), invites $(number invites)"
 
 # --- at the end ---
-# NEEDSWORK: once a last round of rivals did not end; a round that does not is not judged below.
+# Nobody is killed any more: a join that is under way ends or fails within its 50 s.
 no_jobs() { [ -z "$(jobs -pr)" ]; }
-wait_until 60 no_jobs || say "still at work: $(jobs -r | xargs); rivals ($rivalry): $(tail -n 3 "$T/rivalry" | xargs)"
+# What each rival without a result is at, and the clients that still wait.
+at_work() {
+	local f
+	jobs -r
+	for f in "$T"/rival.*.step; do
+		f=${f%.step}
+		case $(<"$f.step") in ended) continue ;; esac
+		echo "${f##*/}: $(<"$f.step"); $(tail -c 600 "$f.join" 2>/dev/null); $(tail -n 3 "$f.smegd")"
+	done
+	ps -eo pid,etimes,stat,wchan:20,args | grep "smegctl --socket /proc/[0-9]*/root"
+}
+begun=$SECONDS
+wait_until 90 no_jobs || fail "still at work at $SECONDS: $(at_work 2>&1)"
+say "the last to work ended after $((SECONDS - begun)) s"
 for n in $(cat "$T/rounds"); do
 	results=$(cat "$T"/rival."$n".? | sort | uniq -c | xargs)
 	[ "$results" = "$uses joined $((rivals - uses)) used-up" ] ||
