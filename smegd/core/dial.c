@@ -360,6 +360,9 @@ void dial_sweep(struct step *st)
 	struct map_node *pos;
 	struct map_node *tmp;
 
+	if (!st->n->has_closing)
+		return;
+	st->n->has_closing = false;
 	map_for_each_safe(pos, tmp, &st->n->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 

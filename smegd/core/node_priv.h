@@ -247,6 +247,7 @@ struct node {
 	bool is_started;
 	struct list meshes;
 	struct map sessions;
+	bool has_closing; /* among the sessions */
 	struct map seen;
 	bool seen_dirty;
 	int64_t last_mono_ms;

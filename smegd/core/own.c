@@ -172,13 +172,14 @@ bool own_may_publish(const struct mesh *m)
 
 void own_tick(struct step *st, struct mesh *m)
 {
+	bool is_old;
+
 	if (!m->counter_known && st->now.mono_ms - m->started_ms >= PUBLISH_WAIT_MS)
 		m->counter_known = true;
-	/* Without a look at the interfaces there is nothing to say yet. */
-	if (!own_may_publish(m) || (!st->n->has_addresses && !m->settings.places_count))
+	is_old = m->resign_unix_ms && st->now.unix_ms >= m->resign_unix_ms;
+	if (!is_old && st->now.mono_ms < m->publish_ms)
 		return;
-	if (m->resign_unix_ms && st->now.unix_ms >= m->resign_unix_ms)
-		own_publish(st, m, true);
-	else if (st->now.mono_ms >= m->publish_ms)
-		own_publish(st, m, false);
+	/* Without a look at the interfaces there is nothing to say yet. */
+	if (own_may_publish(m) && (st->n->has_addresses || m->settings.places_count))
+		own_publish(st, m, is_old);
 }

@@ -139,6 +139,7 @@ void step_close(struct step *st, struct session *s)
 	step_send(st, s, LANE_BULK, &bye);
 	step_fx(st, FX_CLOSE)->u.session = s->id;
 	s->is_closing = true;
+	st->n->has_closing = true;
 }
 
 void step_trace(
