@@ -191,7 +191,9 @@ void boot_all(struct world *w)
 
 void set_sides(struct world *w, unsigned sides)
 {
-	for (size_t i = 0; i < w->hosts_count; i++)
+	for (size_t i = 0; i < w->hosts_count; i++) {
 		w->hosts[i]->side = (unsigned)(i % sides);
+		w->hosts[i]->back_us = w->now_us;
+	}
 	world_note(w, "sides", 0, sides, 0);
 }

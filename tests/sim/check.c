@@ -110,6 +110,35 @@ bool check_member(const struct world *w,
 	return node_member_next(n, id, &key, ret) && key_equal(&ret->key, &m->members[who].key);
 }
 
+static bool is_cut_off(const struct world *w, const struct host *h)
+{
+	for (size_t i = 0; i < w->hosts_count; i++) {
+		const struct host *other = w->hosts[i];
+
+		if (other->side != h->side && other->is_up &&
+		    (w->cut[h->side][other->side] || w->cut[other->side][h->side]))
+			return true;
+	}
+	return false;
+}
+
+/* Its watchers may have found it silent: it is away, or has not been back for long. */
+static bool may_be_pruned(const struct world *w, const struct host *h)
+{
+	return !h->is_up || h->is_paused || w->now_us - h->back_us < CHECK_BACK_US ||
+	       is_cut_off(w, h);
+}
+
+static void check_one(struct world *w, const struct model *m, size_t viewer, long who, int standing)
+{
+	bool excused = standing == STANDING_PRUNED && may_be_pruned(w, w->hosts[who]);
+
+	if (m->of[who] == EXPECT_IN && standing != STANDING_IN && !excused)
+		world_fail(w, "host %zu counts host %ld out (%d)", viewer, who, standing);
+	else if (m->of[who] == EXPECT_LEFT && standing == STANDING_IN)
+		world_fail(w, "host %zu counts host %ld in, which left", viewer, who);
+}
+
 static void check_view(struct world *w, const struct model *m, size_t i, bool settled)
 {
 	struct mesh_view v;
@@ -129,13 +158,11 @@ static void check_view(struct world *w, const struct model *m, size_t i, bool se
 		if (who < 0) {
 			if (settled)
 				world_fail(w, "host %zu has a member nobody knows", i);
-		} else if (m->of[who] == EXPECT_IN && member.standing != STANDING_IN && settled) {
-			world_fail(w, "host %zu counts host %ld out (%d)", i, who,
-			           (int)member.standing);
-		} else if (m->of[who] == EXPECT_LEFT && member.standing == STANDING_IN && settled) {
-			world_fail(w, "host %zu counts host %ld in, which left", i, who);
-		} else if (m->of[who] != EXPECT_DEAD && (member.standing == STANDING_PRUNED ||
-		                                         member.standing == STANDING_EXPELLED)) {
+		} else if (settled) {
+			check_one(w, m, i, who, (int)member.standing);
+		} else if (member.standing == STANDING_EXPELLED ||
+		           (member.standing == STANDING_PRUNED && m->of[who] == EXPECT_IN &&
+		            !may_be_pruned(w, w->hosts[who]))) {
 			world_fail(w, "host %zu: host %ld was removed by others", i, who);
 		}
 	}

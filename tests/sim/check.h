@@ -40,7 +40,12 @@ bool check_converged(struct world *w, const struct model *m);
 /* The same as a verdict: what differs is printed and counted. */
 void check_final(struct world *w, const struct model *m);
 
-/* No host counts a live member out, or one in that has left; cheap enough for every second. */
+/*
+ * No host counts a live member out, or one in that has left; cheap enough for every second.  Who is
+ * down, paused or cut off, or was so less than CHECK_BACK_US ago, may be pruned, but never
+ * expelled.
+ */
+#define CHECK_BACK_US (10 * SECOND_US)
 void check_safety(struct world *w, const struct model *m, bool settled);
 
 /* Devices hold exactly the group: every member's /128 with its own key, nobody else's. */

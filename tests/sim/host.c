@@ -51,8 +51,8 @@ static int64_t spent(const struct world *w, const struct host *h)
 	const struct prices *p = &w->options.prices;
 	const struct crypto_counts *now = crypto_counts();
 
-	uint64_t verified = now->verified - h->before.verified + stmt_pool_spared(w->pool) -
-	                    h->spared_before;
+	uint64_t verified =
+		now->verified - h->before.verified + stmt_pool_spared(w->pool) - h->spared_before;
 
 	return h->spent_us + p->verify_us * (int64_t)verified +
 	       p->sign_us * (int64_t)(now->signed_ - h->before.signed_) +
@@ -572,6 +572,7 @@ void host_boot(struct world *w, struct host *h)
 	h->is_up = true;
 	h->is_paused = h->is_silent = h->is_serving = h->is_failing = h->must_commit = false;
 	h->generation++;
+	h->back_us = w->now_us;
 	h->timer_us = INT64_MAX;
 	h->busy_us = w->now_us;
 	h->todo_first = h->todo_count = 0;
@@ -627,6 +628,7 @@ void host_resume(struct world *w, struct host *h)
 	if (!h->is_paused)
 		return;
 	h->is_paused = false;
+	h->back_us = w->now_us;
 	world_note(w, "resume", h->index, h->generation, 0);
 	arm(w, h);
 	if (!h->is_serving)

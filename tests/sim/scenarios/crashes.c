@@ -1,5 +1,5 @@
 /*
- * Nobody is forgotten because it crashed.
+ * Who crashed may be pruned, but is in again soon after its boot.
  */
 #include "tests/sim/scenario.h"
 

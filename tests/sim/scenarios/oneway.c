@@ -1,7 +1,7 @@
 /*
  * One side hears the other, but not the other way round.
  *
- * Nobody may be counted out for it, and all must agree again soon after it ends; neither streams
+ * Who is not heard may be pruned, but all must be in and agree soon after it ends; neither streams
  * that deliver but are not acknowledged nor half-open dials may be left in the way.
  */
 #include "tests/sim/scenario.h"
