@@ -302,6 +302,7 @@ static void carry(struct world *w, struct host *h, const struct effect *e)
 		break;
 	case FX_TRACE:
 		h->statements_refused += e->u.trace.kind == TRACE_REFUSED_STATEMENT;
+		h->refuted += e->u.trace.kind == TRACE_REFUTED;
 		world_note(w, trace_name(e->u.trace.kind), h->index, e->u.trace.member.b[0],
 		           (uint64_t)-e->u.trace.err);
 		break;

@@ -64,6 +64,15 @@ unsigned measure_host(struct world *w, const struct model *m)
 	return i;
 }
 
+uint64_t measure_refuted(const struct world *w)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < w->hosts_count; i++)
+		sum += w->hosts[i]->refuted;
+	return sum;
+}
+
 static int by_size(const void *a, const void *b)
 {
 	double x = *(const double *)a;

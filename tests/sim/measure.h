@@ -68,6 +68,9 @@ void measure_list(void);
 /* Processor seconds of this process so far. */
 double measure_cpu(void);
 
+/* How often a live host was pruned and came back, all told. */
+uint64_t measure_refuted(const struct world *w);
+
 /* A live host, up and in, drawn by the world's generator. */
 unsigned measure_host(struct world *w, const struct model *m);
 

@@ -16,8 +16,9 @@ struct scenario {
 	void (*run)(struct world *w, struct model *m);
 };
 
-#define SCENARIO(name_, help_, nodes_)                                                         \
-	static const struct scenario this_one = { #name_, help_, nodes_, run };                \
+#define SCENARIO(name_, help_, nodes_) SCENARIO_AS(#name_, help_, nodes_)
+#define SCENARIO_AS(name_, help_, nodes_)                                                      \
+	static const struct scenario this_one = { name_, help_, nodes_, run };                 \
 	__attribute__((used,                                                                   \
 	               section("sim_scenarios"))) static const struct scenario *const listed = \
 		&this_one;

@@ -17,7 +17,7 @@ real=$(hash --crypto real)
 run --scenario join --nodes 12 --seed 1 --twice
 run --scenario storm --nodes 100 --seed 1 --loss 5 --delay-us 5000 --jitter-us 10000
 run --scenario regions --nodes 38 --seed 1
-for s in change leave alone early split crashes backup clocks drift pauses takeover oneway disks leader_dies; do
+for s in change leave alone early split crashes backup clocks drift pauses takeover oneway disks leader-dies; do
 	run --scenario $s --nodes 24 --seed 2
 	run --scenario $s --nodes 16 --seed "$fresh"
 	run --scenario $s --nodes 16 --seed "$fresh" --loss 10 --delay-us 20000 --jitter-us 30000

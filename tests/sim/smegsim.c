@@ -52,6 +52,7 @@ static const struct option options[] = {
 	{ "verify-us", required_argument, NULL, 'v' },
 	{ "commit-us", required_argument, NULL, 'c' },
 	{ "crypto", required_argument, NULL, 'C' },
+	{ "minutes", required_argument, NULL, 'm' },
 	{ "prepared", no_argument, NULL, 'p' },
 	{ "trace", no_argument, NULL, 't' },
 	{ "list", no_argument, NULL, 'L' },
@@ -64,7 +65,7 @@ static const char usage[] =
 	"usage: smegsim [--list] [--scenario NAME] [--row NAME --seeds K] [--nodes N] [--seed S]\n"
 	"               [--net lan|world] [--loss PERMILLE] [--delay-us D] [--jitter-us J]\n"
 	"               [--work-us W] [--verify-us V] [--commit-us C] [--crypto real|model]\n"
-	"               [--prepared] [--no-devices] [--twice] [--trace]\n";
+	"               [--minutes M] [--prepared] [--no-devices] [--twice] [--trace]\n";
 
 static bool parse_word(struct invocation *s, int option)
 {
@@ -123,6 +124,8 @@ static bool parse_one(struct invocation *s, int option)
 		s->world.seed = number;
 	else if (option == 'K')
 		s->seeds = (unsigned)number;
+	else if (option == 'm')
+		s->world.minutes = (unsigned)number;
 	else if (option == 'l')
 		s->world.loss_permille = (unsigned)number;
 	else if (option == 'd')

@@ -148,10 +148,7 @@ void spread_crash(struct world *w,
                   struct spread *ret)
 {
 	struct watch watch = { .m = m, .crash = crash };
-	int64_t begun_us = w->now_us;
-	struct tracker t;
 
-	memset(ret, 0, sizeof(*ret));
 	for (size_t i = 0; i < crash->count; i++) {
 		struct host *h = w->hosts[crash->victims[i]];
 
@@ -161,8 +158,20 @@ void spread_crash(struct world *w,
 		else
 			host_power_off(w, h);
 	}
+	spread_follow(w, m, &(struct tracking){ knows_crash, &watch }, within_us, ret);
+}
+
+void spread_follow(struct world *w,
+                   const struct model *m,
+                   const struct tracking *tracking,
+                   int64_t within_us,
+                   struct spread *ret)
+{
+	struct tracker t;
+
+	memset(ret, 0, sizeof(*ret));
 	ret->hosts = start(w, m, &t);
-	t.knows = knows_crash;
-	t.ctx = &watch;
-	follow(w, &t, begun_us, within_us, ret);
+	t.knows = tracking->knows;
+	t.ctx = tracking->ctx;
+	follow(w, &t, w->now_us, within_us, ret);
 }

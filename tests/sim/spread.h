@@ -35,6 +35,17 @@ void spread_crash(struct world *w,
                   int64_t within_us,
                   struct spread *ret);
 
+/* From now until every live host knows what `tracking` asks it. */
+struct tracking {
+	bool (*knows)(struct world *w, struct host *h, void *ctx);
+	void *ctx;
+};
+void spread_follow(struct world *w,
+                   const struct model *m,
+                   const struct tracking *tracking,
+                   int64_t within_us,
+                   struct spread *ret);
+
 /* Bytes and portions sent by all hosts so far. */
 struct traffic {
 	uint64_t bytes;

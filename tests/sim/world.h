@@ -66,8 +66,9 @@ struct world_options {
 	unsigned loss_permille; /* of portions: they come a retransmission later */
 	struct prices prices;
 	bool trace;
-	bool devices;  /* model WireGuard devices too */
-	bool prepared; /* begin from prepared disks, however few hosts there are */
+	bool devices;     /* model WireGuard devices too */
+	unsigned minutes; /* of rows that last long; 0: as long as they should */
+	bool prepared;    /* begin from prepared disks, however few hosts there are */
 };
 
 /* In the queue; the rest of the event lies in `events`. */
