@@ -34,6 +34,28 @@ static uint64_t key_priority(const uint8_t *key, size_t key_bytes)
 	return read_u64(&r);
 }
 
+static uint64_t key_head(const uint8_t *key, size_t key_bytes)
+{
+	uint8_t head[8] = { 0 };
+	uint64_t out = 0;
+
+	memcpy(head, key, MIN_OF(key_bytes, sizeof(head)));
+	for (size_t i = 0; i < sizeof(head); i++)
+		out = out << 8 | head[i];
+	return out;
+}
+
+/* As memcmp() of the keys.  Most differ in their heads, which lie in the node: one miss a level. */
+static int order_to(const struct map *m,
+                    uint64_t head,
+                    const uint8_t *key,
+                    const struct map_node *n)
+{
+	if (head != n->head)
+		return head < n->head ? -1 : 1;
+	return m->key_bytes <= sizeof(head) ? 0 : memcmp(key, n->key, m->key_bytes);
+}
+
 /* Does a belong above b?  A total order on nodes of one map. */
 static bool above(const struct map *m, const struct map_node *a, const struct map_node *b)
 {
@@ -82,15 +104,16 @@ void map_insert(struct map *m, struct map_node *node, const void *key)
 {
 	struct map_node **link = &m->root;
 	struct map_node *up = NULL;
+	uint64_t head = key_head(key, m->key_bytes);
 
 	while (*link) {
-		int order = memcmp(key, (*link)->key, m->key_bytes);
+		int order = order_to(m, head, key, *link);
 
 		assert(order != 0);
 		up = *link;
 		link = order < 0 ? &up->left : &up->right;
 	}
-	*node = (struct map_node){ .up = up, .key = key };
+	*node = (struct map_node){ .up = up, .head = head, .key = key };
 	node->priority = key_priority(node->key, m->key_bytes);
 	*link = node;
 	m->count++;
@@ -117,9 +140,10 @@ void map_remove(struct map *m, struct map_node *node)
 struct map_node *map_find(const struct map *m, const void *key)
 {
 	struct map_node *node = m->root;
+	uint64_t head = key_head(key, m->key_bytes);
 
 	while (node) {
-		int order = memcmp(key, node->key, m->key_bytes);
+		int order = order_to(m, head, key, node);
 
 		if (order == 0)
 			return node;
@@ -132,9 +156,10 @@ struct map_node *map_at_least(const struct map *m, const void *key)
 {
 	struct map_node *node = m->root;
 	struct map_node *best = NULL;
+	uint64_t head = key_head(key, m->key_bytes);
 
 	while (node) {
-		if (memcmp(node->key, key, m->key_bytes) >= 0) {
+		if (order_to(m, head, key, node) <= 0) {
 			best = node;
 			node = node->left;
 		} else {

@@ -14,6 +14,7 @@ struct map_node {
 	struct map_node *left;
 	struct map_node *right;
 	struct map_node *up;
+	uint64_t head;      /* the first 8 bytes of the key, big-endian, padded with zeros */
 	const uint8_t *key; /* borrowed; lives in the element; does not change while mapped */
 	uint64_t priority;
 };
