@@ -494,4 +494,3 @@ void news_wanted(struct step *st, struct session *s, const struct msg *msg)
 	if (t)
 		teller_flush(t);
 }
-

@@ -662,8 +662,10 @@ void repair_digest(struct step *st, struct session *s, const struct msg *msg)
 		answer(st, s);
 	} else if (s->is_asking) {
 		s->is_asking = false;
-		if (s->peer)
+		if (s->peer) {
 			s->peer->rtt_ms = st->now.mono_ms - s->asked_ms;
+			near_measured(st, s);
+		}
 	}
 	compare(st, s, msg);
 	if (s->is_equal && s->mesh->state == MESH_LEAVING)
