@@ -277,12 +277,14 @@ void tree_session_up(struct step *st, struct session *s)
 	struct mesh *m = s->mesh;
 	const struct entry *e = set_find(m->set, &s->peer->key);
 
-	(void)st;
 	s->peer->is_leaf =
 		e && e->standing == STANDING_IN && !(is_peer(m, e) && record_has_places(e->record));
 	/* Not in the group as far as we know: it may be new, and knows more than we. */
 	if (s->peer->is_leaf || (e && e->standing == STANDING_EXPELLED))
 		return;
+	/* It may have been out of reach when its slots were settled. */
+	if (e && is_peer(m, e))
+		offer(st, m, e, true);
 	for (size_t i = 0; i < SPOT_SLOTS; i++) {
 		size_t t;
 		struct slot *slot = slot_at(m, &s->peer->spot, i, &t);
