@@ -34,6 +34,7 @@ struct stmt_pool {
 	struct stmt **slots;
 	size_t cap; /* a power of 2 */
 	size_t count;
+	uint64_t spared;
 };
 
 int stmt_pool_new(const struct mem *mem, struct stmt_pool **ret_pool)
@@ -65,6 +66,11 @@ void stmt_pool_free(struct stmt_pool *pool)
 size_t stmt_pool_count(const struct stmt_pool *pool)
 {
 	return pool->count;
+}
+
+uint64_t stmt_pool_spared(const struct stmt_pool *pool)
+{
+	return pool->spared;
 }
 
 /* Where a statement with this signature is looked for first. */
@@ -155,9 +161,12 @@ struct stmt *pool_keep(struct stmt_pool *pool, const struct stmt *scanned)
 bool pool_is_verified(const struct stmt *pooled, const struct key *mesh_public)
 {
 	const struct pooled *p = container_of(pooled, const struct pooled, stmt);
+	bool is_verified;
 
 	assert(pooled->is_pooled);
-	return p->is_verified && key_equal(&p->mesh_public, mesh_public);
+	is_verified = p->is_verified && key_equal(&p->mesh_public, mesh_public);
+	p->pool->spared += is_verified;
+	return is_verified;
 }
 
 void pool_set_verified(struct stmt *pooled, const struct key *mesh_public)

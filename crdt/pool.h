@@ -27,4 +27,7 @@ void stmt_pool_free(struct stmt_pool *pool);
 /* Different statements in it. */
 size_t stmt_pool_count(const struct stmt_pool *pool);
 
+/* How many verifications of a statement it has saved, so that a simulator can charge them. */
+uint64_t stmt_pool_spared(const struct stmt_pool *pool);
+
 #endif

@@ -112,6 +112,11 @@ void dial_set_unreachable(struct step *st, struct peer *p, bool unreachable)
 	if (unreachable) {
 		tree_unreachable(st, p);
 		watch_unreachable(st, p);
+	} else {
+		const struct entry *e = set_find(p->mesh->set, &p->key);
+
+		if (e)
+			tree_member(st, p->mesh, e); /* it may be the one wanted in a slot */
 	}
 	if (p->mesh->role == ROLE_CLIENT) { /* another carrier, perhaps */
 		own_changed(st, p->mesh);

@@ -6,6 +6,7 @@
  */
 #include "tests/sim/disk.h"
 
+#include "crdt/set.h"
 #include "tests/sim/world.h"
 
 #include <assert.h>
@@ -170,6 +171,7 @@ void image_put(struct store *s, struct disk_image *image, const struct row *row)
 void image_fini(struct disk_image *image)
 {
 	free(image->table.slots);
+	set_free(image->replica);
 	memset(image, 0, sizeof(*image));
 }
 
@@ -239,6 +241,26 @@ static size_t gather(const struct disk *d, struct disk_pair *out)
 		if (d->own.slots[i].value)
 			out[count++] = d->own.slots[i];
 	return count;
+}
+
+void disk_visit_own(const struct disk *d,
+                    void (*visit)(void *ctx, const struct row *row),
+                    void *ctx)
+{
+	struct disk alone = { .own = d->own };
+
+	disk_visit(&alone, visit, ctx);
+}
+
+bool disk_hides(const struct disk *d)
+{
+	for (size_t i = 0; d->base && i < d->own.cap; i++) {
+		const struct disk_pair *p = &d->own.slots[i];
+
+		if (p->key && !p->value && table_has(&d->base->table, p->key))
+			return true;
+	}
+	return false;
 }
 
 void disk_visit(const struct disk *d, void (*visit)(void *ctx, const struct row *row), void *ctx)

@@ -29,9 +29,13 @@ struct disk_table {
 	size_t cap;
 };
 
+struct set;
+
 /* Rows that many disks begin with; never changed once a disk uses it. */
 struct disk_image {
 	struct disk_table table;
+	char mesh[MESH_ID_BYTES]; /* of `replica` */
+	struct set *replica;      /* what the rows say, for hosts to share; NULL: to be restored */
 };
 
 struct disk {
@@ -53,6 +57,12 @@ void disk_copy(struct disk *to, const struct disk *from); /* a backup, or its re
 
 /* Every row in the order of keys, as the real store gives them back. */
 void disk_visit(const struct disk *d, void (*visit)(void *ctx, const struct row *row), void *ctx);
+
+/* Only what is not in the base; meant for disks that hide nothing of it. */
+void disk_visit_own(const struct disk *d,
+                    void (*visit)(void *ctx, const struct row *row),
+                    void *ctx);
+bool disk_hides(const struct disk *d); /* is a row of the base deleted? */
 
 /* A base image: `rows` are added by image_put(), then it is only read. */
 void image_put(struct store *s, struct disk_image *image, const struct row *row);

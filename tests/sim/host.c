@@ -8,6 +8,7 @@
  */
 #include "tests/sim/host.h"
 
+#include "crdt/pool.h"
 #include "tests/sim/net.h"
 
 #include <assert.h>
@@ -50,7 +51,10 @@ static int64_t spent(const struct world *w, const struct host *h)
 	const struct prices *p = &w->options.prices;
 	const struct crypto_counts *now = crypto_counts();
 
-	return h->spent_us + p->verify_us * (int64_t)(now->verified - h->before.verified) +
+	uint64_t verified = now->verified - h->before.verified + stmt_pool_spared(w->pool) -
+	                    h->spared_before;
+
+	return h->spent_us + p->verify_us * (int64_t)verified +
 	       p->sign_us * (int64_t)(now->signed_ - h->before.signed_) +
 	       p->dh_us * (int64_t)(now->dh - h->before.dh);
 }
@@ -60,12 +64,13 @@ int64_t host_clear_us(const struct world *w, const struct host *h)
 	return w->now_us + (h->is_handling ? spent(w, h) : 0);
 }
 
-static void begin(struct host *h, int64_t price_us)
+static void begin(const struct world *w, struct host *h, int64_t price_us)
 {
 	assert(!h->is_handling);
 	h->is_handling = true;
 	h->spent_us = price_us;
 	h->before = *crypto_counts();
+	h->spared_before = stmt_pool_spared(w->pool);
 }
 
 static void run(struct world *w, struct host *h);
@@ -118,7 +123,7 @@ static void tick(struct world *w, struct host *h)
 {
 	struct event ev = { .kind = EV_TICK };
 
-	begin(h, w->options.prices.tick_us);
+	begin(w, h, w->options.prices.tick_us);
 	if (hub_deadline(h->hub) <= mono_ms(w, h)) {
 		if (hub_tick(h->hub, now_of(w, h), &w->outer))
 			abort();
@@ -189,7 +194,7 @@ static void commit_lazy(struct world *w, struct coming *c)
 		world_plan(w, c);
 		return;
 	}
-	begin(h, 0);
+	begin(w, h, 0);
 	commit(w, h);
 	end(w, h);
 }
@@ -398,7 +403,7 @@ static void handle(struct world *w, struct host *h, struct arrival *a)
 	struct endpoint remote = { .port = 0 };
 
 	if (arrival_is_due(w, a, &remote)) {
-		begin(h, a->kind == ARRIVAL_BYTES ? p->message_us : p->tick_us);
+		begin(w, h, a->kind == ARRIVAL_BYTES ? p->message_us : p->tick_us);
 		if (to_hub(w, h, a, &remote))
 			abort();
 		h->marked += crypto_take_marked();
@@ -510,21 +515,39 @@ struct host *host_at(const struct world *w, const struct hostport *at)
 struct restoring {
 	struct world *w;
 	struct host *h;
+	const struct disk_image *shared; /* NULL: row by row */
 };
 
 static void restore_row(void *ctx, const struct row *row)
 {
 	struct restoring *r = ctx;
 	struct event ev = { .kind = EV_RESTORE, .now = now_of(r->w, r->h), .u.row = row };
+	const struct disk_image *base = r->shared;
 
 	if (node_step(r->h->node, &ev, &r->w->fx))
 		abort();
+	if (base && row->table == ROW_MESH && strcmp(row->mesh, base->mesh) == 0 &&
+	    node_adopt(r->h->node, base->mesh, base->replica))
+		abort();
+}
+
+/* The base is taken as a whole, so that its entries are shared, unless a row of it was deleted. */
+static void restore(struct world *w, struct host *h)
+{
+	const struct disk_image *base = h->disk.base;
+	struct restoring r = { w, h, base && base->replica && !disk_hides(&h->disk) ? base : NULL };
+
+	if (r.shared)
+		disk_visit_own(&h->disk, restore_row, &r);
+	else
+		disk_visit(&h->disk, restore_row, &r);
 }
 
 static void start(struct world *w, struct host *h)
 {
 	struct node_options no = {
 		.mem = &w->mem,
+		.pool = w->pool,
 		.gossip_port = SIM_GOSSIP_PORT,
 		.wg_port = 51820,
 		.device_prefix = "smeg",
@@ -544,7 +567,6 @@ static void start(struct world *w, struct host *h)
 void host_boot(struct world *w, struct host *h)
 {
 	struct event ev = { .kind = EV_START };
-	struct restoring r = { w, h };
 
 	assert(!h->is_up);
 	h->is_up = true;
@@ -554,9 +576,9 @@ void host_boot(struct world *w, struct host *h)
 	h->busy_us = w->now_us;
 	h->todo_first = h->todo_count = 0;
 	start(w, h);
-	disk_visit(&h->disk, restore_row, &r);
+	restore(w, h);
 	world_note(w, "boot", h->index, h->generation, 0);
-	begin(h, w->options.prices.tick_us);
+	begin(w, h, w->options.prices.tick_us);
 	push(h, &ev);
 	end(w, h);
 }
@@ -619,7 +641,7 @@ void host_command(struct world *w, struct host *h, struct command *c)
 	memset(&h->outcome, 0, sizeof(h->outcome));
 	h->outcome.request = c->request;
 	world_note(w, "command", h->index, c->request, (uint64_t)c->kind);
-	begin(h, w->options.prices.message_us);
+	begin(w, h, w->options.prices.message_us);
 	ev.now = now_of(w, h);
 	step(w, h, &ev);
 	end(w, h);

@@ -48,6 +48,7 @@ struct host {
 	int64_t busy_us;             /* until then it is at work */
 	int64_t spent_us;            /* in the handling under way, without cryptography */
 	struct crypto_counts before; /* it began */
+	uint64_t spared_before;      /* by the pool, which verifies a statement once */
 	struct event *todo;          /* answers and small news, in order */
 	size_t todo_first;
 	size_t todo_count;

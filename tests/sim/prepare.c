@@ -3,11 +3,15 @@
  *
  * Nothing here knows how the daemon stores things.  In a small world beside the real one a first
  * host creates the mesh and a second one joins; the second one's rows are the pattern for all
- * others, in which its seed and its key are replaced.  Each member then boots alone in that small
- * world and, hearing nobody, publishes its record: the shipped code has made every byte but the
- * admissions, which are signed here with the first host's key.
+ * others, in which its seed, its key, its address and its watchers are replaced.  Admissions and
+ * records are signed here; that a record says exactly what its host would say is seen when the
+ * hosts start: one that differed would sign another, and act.c counts those.
  *
- * Statements go into one base image below all disks, what is a host's own onto its disk.
+ * Statements go into one base image below all disks, what is a host's own onto its disk.  A set of
+ * what the image says is made once, and hosts that boot share its entries.
+ *
+ * Rejected: to let each member live alone in the small world until it publishes (20 ms each, and
+ * alone it has nobody to name as watcher: every host would sign anew after its start).
  */
 #include "tests/sim/prepare.h"
 
@@ -18,8 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALONE_US (20 * SECOND_US) /* to publish a record that nobody answers */
-#define BOOT_OVER_US SECOND_US    /* in which all hosts start */
+#define BOOT_PACE_US 1000 /* between two hosts that start; less, if all would take under a second */
 
 struct pattern {
 	struct world side; /* the small world */
@@ -35,8 +38,10 @@ struct pattern {
 	size_t admission_key_bytes;
 	size_t member_at; /* in admission_key */
 	uint64_t issued_ms;
-	int64_t begins_us;       /* of a life alone */
-	struct disk_image first; /* statements of the first host alone */
+	struct stmt *record; /* of the joiner */
+	uint8_t record_key[ROW_KEY_BYTES_MAX];
+	size_t record_key_bytes;
+	size_t record_member_at;
 };
 
 /* --- the pattern ----------------------------------------------------------------------------- */
@@ -77,6 +82,11 @@ static void read_pattern(void *ctx, const struct row *row)
 		p->admission_key_bytes = row->key.count;
 		p->member_at = offset_of(row->key.at, row->key.count, s->member.b);
 		p->issued_ms = s->counter;
+	} else if (s->kind == STMT_RECORD && key_equal(&s->member, &p->joiner.box_public)) {
+		memcpy(p->record_key, row->key.at, row->key.count);
+		p->record_key_bytes = row->key.count;
+		p->record_member_at = offset_of(row->key.at, row->key.count, s->member.b);
+		p->record = stmt_ref(s);
 	}
 	stmt_unref(&p->side.mem, s);
 }
@@ -92,8 +102,8 @@ static void make_pattern(struct pattern *p, const struct world *w, const struct 
 	options.net = NET_LAN;
 	world_init(&p->side, &options);
 	p->side.is_quiet = true;
-	model_init(&p->model, 3, m->mesh);
-	while (p->side.hosts_count < 3)
+	model_init(&p->model, 2, m->mesh);
+	while (p->side.hosts_count < 2)
 		host_new(&p->side);
 	host_boot(&p->side, p->side.hosts[0]);
 	host_boot(&p->side, p->side.hosts[1]);
@@ -108,137 +118,203 @@ static void make_pattern(struct pattern *p, const struct world *w, const struct 
 	host_power_off(&p->side, p->side.hosts[0]);
 	host_power_off(&p->side, p->side.hosts[1]);
 	disk_visit(&p->side.hosts[1]->disk, read_pattern, p);
-	assert(p->mesh_row_bytes && p->admission_key_bytes);
-	p->begins_us = p->side.now_us;
+	assert(p->mesh_row_bytes && p->admission_key_bytes && p->record);
 }
 
-/* --- one life alone -------------------------------------------------------------------------- */
+/* --- one member ------------------------------------------------------------------------------ */
 
-static void put_mesh_row(struct pattern *p, struct host *h, const struct keypair *pair)
+struct making {
+	struct world *w;
+	struct pattern *p;
+	const struct keypair *pairs;
+	size_t count;
+};
+
+static void put_state(struct making *mk, const uint8_t *key, size_t key_bytes, const struct stmt *s)
 {
+	struct row row = { .table = ROW_STATE, .key = { key, key_bytes }, .value = s->raw };
+
+	memcpy(row.mesh, mk->p->mesh, sizeof(row.mesh));
+	image_put(mk->w->store, mk->w->image, &row);
+}
+
+static void put_mesh_row(struct making *mk, struct host *h, const struct keypair *pair)
+{
+	struct pattern *p = mk->p;
 	struct row row = { .table = ROW_MESH, .key = { (const uint8_t *)"", 0 } };
 
 	memcpy(row.mesh, p->mesh, sizeof(row.mesh));
 	memcpy(p->mesh_row + p->seed_at, pair->seed, KEY_BYTES);
 	row.value = (struct bytes){ p->mesh_row, p->mesh_row_bytes };
-	disk_put(p->side.store, &h->disk, &row);
+	disk_put(mk->w->store, &h->disk, &row);
 }
 
-static void put_admission(struct pattern *p, struct host *h, const struct keypair *pair)
+static void put_admission(struct making *mk, const struct keypair *pair)
 {
+	struct pattern *p = mk->p;
 	struct admission a = { .role = ROLE_PEER, .issued_ms = p->issued_ms };
-	struct row row = { .table = ROW_STATE };
 	struct stmt *s;
 
 	a.subject = pair->sign_public;
 	if (admission_sign(&p->side.mem, &a, &p->issuer, &p->mesh_public, &s) != 0)
 		abort();
-	memcpy(row.mesh, p->mesh, sizeof(row.mesh));
 	memcpy(p->admission_key + p->member_at, s->member.b, KEY_BYTES);
-	row.key = (struct bytes){ p->admission_key, p->admission_key_bytes };
-	row.value = s->raw;
-	disk_put(p->side.store, &h->disk, &row);
+	put_state(mk, p->admission_key, p->admission_key_bytes, s);
 	stmt_unref(&p->side.mem, s);
 }
 
-static bool has_published(struct world *w, void *ctx)
+static int order_ids(const void *a, const void *b)
 {
-	struct pattern *p = ctx;
-	struct member_view v;
-
-	return check_member(w, &p->model, 2, 2, &v) && v.has_record;
+	return watcher_id_compare(a, b);
 }
 
-/* The third host of the small world is whoever's turn it is. */
-static struct host *live_alone(struct pattern *p, unsigned index, const struct keypair *pair)
+static bool is_named(const struct record *r, const struct watcher_id *id)
 {
-	struct host *h = p->side.hosts[2];
+	for (size_t i = 0; i < r->watchers_count; i++)
+		if (watcher_id_compare(&r->watchers[i], id) == 0)
+			return true;
+	return false;
+}
 
-	disk_fini(&h->disk);
-	h->disk.base = &p->first;
-	host_place(h, index);
-	model_key(&p->model, 2, &pair->box_public);
-	put_mesh_row(p, h, pair);
-	put_admission(p, h, pair);
-	if (!disk_commit(&h->disk))
+/* Random ones, as if the host had chosen among its sessions. */
+static void name_watchers(const struct making *mk, unsigned index, struct record *r)
+{
+	size_t most = MIN_OF((size_t)LIMIT_WATCHERS, mk->count - 1);
+
+	r->watchers_count = 0;
+	while (r->watchers_count < most) {
+		size_t other = (size_t)rng_below(&mk->w->rng, mk->count);
+		struct watcher_id id = watcher_id_of(&mk->pairs[other].sign_public);
+
+		if (other != index && !is_named(r, &id))
+			r->watchers[r->watchers_count++] = id;
+	}
+	qsort(r->watchers, r->watchers_count, sizeof(*r->watchers), order_ids);
+}
+
+/* The second host's record, but for what differs from host to host. */
+static void put_record(struct making *mk, unsigned index)
+{
+	struct pattern *p = mk->p;
+	struct record r;
+	struct stmt *s;
+
+	record_read(p->record, &r);
+	r.counter++;
+	assert(r.places_count == 1);
+	r.places[0].addr = mk->w->hosts[index]->at.addr;
+	name_watchers(mk, index, &r);
+	if (record_sign(&p->side.mem, &r, &mk->pairs[index], &p->mesh_public, &s) != 0)
 		abort();
-	p->side.now_us = p->begins_us;
-	host_boot(&p->side, h);
-	if (!world_run(&p->side, p->begins_us + ALONE_US, has_published, p))
-		world_fail(&p->side, "host %u alone publishes nothing", index);
-	if (!disk_commit(&h->disk))
-		abort();
-	host_power_off(&p->side, h);
-	return h;
+	memcpy(p->record_key + p->record_member_at, s->member.b, KEY_BYTES);
+	put_state(mk, p->record_key, p->record_key_bytes, s);
+	stmt_unref(&p->side.mem, s);
 }
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
 struct sorting {
 	struct world *w;
-	struct host *to; /* NULL: only statements are wanted */
-	struct disk_image *image;
+	struct disk *to; /* NULL: statements are wanted, else what is not everybody's */
+	bool mesh_row;
 };
 
-/* Statements are everybody's; the rest is the host's own, but for what it knew of handshakes. */
+/* What a host knew of handshakes is of the small world. */
 static void sort_row(void *ctx, const struct row *row)
 {
 	struct sorting *s = ctx;
 
-	if (row->table == ROW_STATE)
-		image_put(s->w->store, s->image, row);
-	else if (s->to && row->table != ROW_SEEN)
-		disk_put(s->w->store, &s->to->disk, row);
+	if (row->table == ROW_STATE && !s->to)
+		image_put(s->w->store, s->w->image, row);
+	else if (s->to && row->table != ROW_STATE && row->table != ROW_SEEN &&
+	         (row->table != ROW_MESH || s->mesh_row))
+		disk_put(s->w->store, s->to, row);
 }
 
-static void take(struct world *w, struct host *from, unsigned index)
+/* The first host keeps its own row, for it has the key of the mesh; others get the second one's. */
+static void make_disk(struct making *mk, unsigned i)
 {
-	struct sorting s = { w, w->hosts[index], w->image };
+	struct host *h = mk->w->hosts[i];
+	struct sorting s = { mk->w, &h->disk, i == 0 };
 
-	s.to->disk.base = w->image;
-	disk_visit(&from->disk, sort_row, &s);
-	if (!disk_commit(&s.to->disk))
+	h->disk.base = mk->w->image;
+	disk_visit(&mk->p->side.hosts[i ? 1 : 0]->disk, sort_row, &s);
+	if (i)
+		put_mesh_row(mk, h, &mk->pairs[i]);
+	if (i > 1)
+		put_admission(mk, &mk->pairs[i]);
+	put_record(mk, i);
+	if (!disk_commit(&h->disk))
 		abort();
-}
-
-static void only_mesh_key(void *ctx, const struct row *row)
-{
-	struct pattern *p = ctx;
-	struct stmt *s = NULL;
-
-	if (row->table != ROW_STATE || stmt_parse(&p->side.mem, row->value, &s) != 0)
-		return;
-	if (s->kind == STMT_APPOINT || key_equal(&s->member, &p->issuer.box_public))
-		image_put(p->side.store, &p->first, row);
-	stmt_unref(&p->side.mem, s);
 }
 
 static void make_disks(struct world *w, struct model *m, struct pattern *p)
 {
-	struct keypair pair;
+	struct keypair *pairs = sim_resize(NULL, m->count * sizeof(*pairs));
+	struct making mk = { w, p, pairs, m->count };
+	struct sorting s = { w, NULL, false };
 
-	disk_visit(&p->side.hosts[0]->disk, only_mesh_key, p);
-	for (unsigned i = 0; i < m->count; i++) {
-		struct host *from = i < 2 ? p->side.hosts[i] : NULL;
-
-		if (i == 0)
-			pair = p->issuer;
-		else if (i == 1)
-			pair = p->joiner;
+	disk_visit(&p->side.hosts[1]->disk, sort_row, &s);
+	pairs[0] = p->issuer;
+	for (unsigned i = 1; i < m->count; i++)
+		if (i == 1)
+			pairs[i] = p->joiner;
 		else
-			keypair_generate(&pair, &w->rng);
-		take(w, from ? from : live_alone(p, i, &pair), i);
+			keypair_generate(&pairs[i], &w->rng);
+	for (unsigned i = 0; i < m->count; i++) {
+		make_disk(&mk, i);
 		m->of[i] = EXPECT_IN;
-		model_key(m, i, &pair.box_public);
+		model_key(m, i, &pairs[i].box_public);
 	}
+	free(pairs);
 	w->failures += p->side.failures;
 }
 
+struct loading {
+	struct set *replica;
+	struct instant now;
+};
+
+static void load_row(void *ctx, const struct row *row)
+{
+	struct loading *l = ctx;
+	struct offered o;
+
+	if (row->table != ROW_STATE)
+		return;
+	if (set_offer(l->replica, row->value, l->now, true, &o) || o.offer == OFFER_REFUSED)
+		abort();
+}
+
+/* What the image says, once, for all hosts to share. */
+static void make_replica(struct world *w, const struct pattern *p)
+{
+	struct set_options options = {
+		.mem = &w->mem,
+		.pool = w->pool,
+		.mesh_public = p->mesh_public,
+		.life_ms = LIFE_MS,
+		.members_max = LIMIT_MEMBERS,
+	};
+	struct loading l = { .now = { .mono_ms = world_ms(w),
+		                      .unix_ms = SIM_EPOCH_UNIX_MS + world_ms(w) } };
+	struct disk whole = { .base = w->image };
+
+	if (set_new(&options, &w->image->replica))
+		abort();
+	memcpy(w->image->mesh, p->mesh, sizeof(p->mesh));
+	l.replica = w->image->replica;
+	disk_visit(&whole, load_row, &l);
+}
+
+/* As many a second as a rack that comes up; at least over one second. */
 static void boot_in_turn(struct world *w, size_t count)
 {
+	int64_t pace_us = MIN_OF(SECOND_US / (int64_t)count, (int64_t)BOOT_PACE_US);
+
 	for (size_t i = 0; i < w->hosts_count; i++) {
 		if (i < count)
-			world_pass(w, BOOT_OVER_US / (int64_t)count);
+			world_pass(w, pace_us);
 		host_boot(w, w->hosts[i]);
 	}
 }
@@ -252,11 +328,11 @@ void prepare_mesh(struct world *w, struct model *m)
 	assert(w->image);
 	make_pattern(p, w, m);
 	make_disks(w, m, p);
-	w->now_us = MAX_OF(w->now_us, p->begins_us + ALONE_US);
+	w->now_us = MAX_OF(w->now_us, p->side.now_us + SECOND_US);
+	make_replica(w, p);
 	boot_in_turn(w, m->count);
-	image_fini(&p->first);
+	stmt_unref(&p->side.mem, p->record);
 	model_fini(&p->model);
-	p->side.hosts[2]->disk.base = NULL;
 	world_fini(&p->side);
 	free(p);
 }

@@ -12,6 +12,7 @@
  */
 #include "tests/sim/world.h"
 
+#include "crdt/pool.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/host.h"
 #include "tests/sim/net.h"
@@ -70,6 +71,8 @@ void world_init(struct world *w, const struct world_options *options)
 	w->hash = 14695981039346656037ULL;
 	w->store = store_new();
 	w->net = net_new();
+	if (stmt_pool_new(&w->mem, &w->pool))
+		abort();
 }
 
 void world_fini(struct world *w)
@@ -82,6 +85,7 @@ void world_fini(struct world *w)
 	if (w->image)
 		image_fini(w->image);
 	free(w->image);
+	stmt_pool_free(w->pool);
 	free(w->queue.heap);
 	free(w->queue.events);
 	free(w->queue.free);
@@ -100,7 +104,7 @@ int64_t world_ms(const struct world *w)
 
 /* --- the queue ------------------------------------------------------------------------------ */
 
-static inline bool before(const struct slot *a, const struct slot *b)
+static inline bool before(const struct planned *a, const struct planned *b)
 {
 	return a->at_us != b->at_us ? a->at_us < b->at_us : a->seq < b->seq;
 }
@@ -122,7 +126,7 @@ static uint32_t event_new(struct queue *q)
 void world_plan(struct world *w, const struct coming *c)
 {
 	struct queue *q = &w->queue;
-	struct slot slot = { .at_us = c->at_us, .seq = ++q->seq, .event = event_new(q) };
+	struct planned slot = { .at_us = c->at_us, .seq = ++q->seq, .event = event_new(q) };
 	size_t i = q->count;
 
 	assert(c->at_us >= w->now_us);
@@ -137,7 +141,7 @@ void world_plan(struct world *w, const struct coming *c)
 }
 
 /* Put `slot` into the hole at the root. */
-static void sink(struct queue *q, struct slot slot)
+static void sink(struct queue *q, struct planned slot)
 {
 	size_t i = 0;
 
@@ -162,7 +166,7 @@ static void sink(struct queue *q, struct slot slot)
 static void run_one(struct world *w)
 {
 	struct queue *q = &w->queue;
-	struct slot first = q->heap[0];
+	struct planned first = q->heap[0];
 	struct coming c = q->events[first.event];
 
 	q->free[q->free_count++] = first.event;

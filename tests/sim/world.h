@@ -29,6 +29,7 @@ struct net;
 struct store;
 struct tracker;
 struct disk_image;
+struct stmt_pool;
 
 /* Something to come: `run` is called with it at its time. */
 struct coming {
@@ -70,14 +71,14 @@ struct world_options {
 };
 
 /* In the queue; the rest of the event lies in `events`. */
-struct slot {
+struct planned {
 	int64_t at_us;
 	uint64_t seq; /* order among those of one time */
 	uint32_t event;
 };
 
 struct queue {
-	struct slot *heap; /* of four children each */
+	struct planned *heap; /* of four children each */
 	size_t count;
 	size_t cap;
 	uint64_t seq;
@@ -97,6 +98,7 @@ struct world {
 	size_t hosts_count;
 	struct net *net;
 	struct store *store;            /* what disks have in common */
+	struct stmt_pool *pool;         /* what replicas have in common */
 	struct disk_image *image;       /* rows that disks begin with; NULL: none */
 	struct tracker *tracker;        /* NULL: none */
 	bool cut[SIM_SIDES][SIM_SIDES]; /* from, to: nothing comes through */
