@@ -116,8 +116,11 @@ static void link_end(struct gate_link *l)
 
 /* --- to the hosts ----------------------------------------------------------------------------- */
 
-static void tell(
-	struct gate *g, const struct gate_link *l, enum arrival_kind kind, int err, struct bytes data)
+static void tell(struct gate *g,
+                 const struct gate_link *l,
+                 enum arrival_kind kind,
+                 int err,
+                 struct bytes data)
 {
 	struct arrival *a = sim_resize(NULL, sizeof(*a) + data.count);
 

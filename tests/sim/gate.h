@@ -25,7 +25,8 @@ struct gate_counts {
 bool gate_open(struct world *w);
 void gate_free(struct world *w);
 
-/* Carry real time and real bytes until `end` (a flag set by a signal handler); each_second may print. */
+/* Carry real time and real bytes until `end` (a flag set by a signal handler); each_second may
+ * print. */
 void gate_run(struct world *w, const volatile int *end, void (*each_second)(struct world *w));
 struct gate_counts gate_count(const struct gate *g);
 

@@ -66,8 +66,8 @@ struct world_options {
 	unsigned loss_permille; /* of portions: they come a retransmission later */
 	struct prices prices;
 	bool trace;
-	bool devices;  /* model WireGuard devices too */
-	bool prepared; /* begin from prepared disks, however few hosts there are */
+	bool devices;          /* model WireGuard devices too */
+	bool prepared;         /* begin from prepared disks, however few hosts there are */
 	int64_t epoch_unix_ms; /* 0: SIM_EPOCH_UNIX_MS */
 };
 
