@@ -37,4 +37,4 @@ static void run(struct world *w, struct model *m)
 	check_final(w, m);
 }
 
-SCENARIO(leader - dies, "the member with the lowest key dies, three times over", 100)
+SCENARIO(leader-dies, "the member with the lowest key dies, three times over", 100)

@@ -52,25 +52,22 @@ static void exchange(struct world *w)
 
 	keypair_generate(&a, &w->rng);
 	keypair_generate(&b, &w->rng);
-	must(w,
-	     crypto_scalarmult_curve25519(x, a.box_secret, b.box_public.b) == 0 &&
-	             crypto_scalarmult_curve25519(y, b.box_secret, a.box_public.b) == 0 &&
-	             memcmp(x, y, sizeof(x)) == 0,
+	must(w, crypto_scalarmult_curve25519(x, a.box_secret, b.box_public.b) == 0 &&
+	                crypto_scalarmult_curve25519(y, b.box_secret, a.box_public.b) == 0 &&
+	                memcmp(x, y, sizeof(x)) == 0,
 	     "two members do not find one secret");
 	rng_bytes(&w->rng, secret, sizeof(secret));
 	crypto_scalarmult_curve25519_base(public, secret);
-	must(w,
-	     crypto_scalarmult_curve25519(y, secret, a.box_public.b) == 0 &&
-	             crypto_scalarmult_curve25519(z, a.box_secret, public) == 0 &&
-	             memcmp(y, z, sizeof(y)) == 0,
+	must(w, crypto_scalarmult_curve25519(y, secret, a.box_public.b) == 0 &&
+	                crypto_scalarmult_curve25519(z, a.box_secret, public) == 0 &&
+	                memcmp(y, z, sizeof(y)) == 0,
 	     "an ephemeral key and a member's do not find one secret");
 	must(w, memcmp(x, y, sizeof(x)) != 0, "two exchanges find the same secret");
 	must(w, crypto_scalarmult_curve25519(z, a.box_secret, zero) != 0,
 	     "a point of low order is taken");
 	secret[5] ^= 1;
-	must(w,
-	     crypto_scalarmult_curve25519(z, secret, a.box_public.b) == 0 &&
-	             memcmp(y, z, sizeof(y)) != 0,
+	must(w, crypto_scalarmult_curve25519(z, secret, a.box_public.b) == 0 &&
+	                memcmp(y, z, sizeof(y)) != 0,
 	     "another secret leads to the same one");
 }
 
