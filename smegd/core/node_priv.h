@@ -160,6 +160,7 @@ struct joining {
 	struct token token;         /* join */
 	struct keypair invite_pair; /* join */
 	size_t bootstrap;           /* index under way */
+	unsigned round;             /* of all of them */
 	uint64_t dial;
 	uint64_t session; /* with the introducer, as joiner */
 	uint64_t redeem_request;

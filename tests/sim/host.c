@@ -28,7 +28,7 @@ static struct instant now_of(const struct world *w, const struct host *h)
 
 	return (struct instant){
 		.mono_ms = ms,
-		.unix_ms = SIM_EPOCH_UNIX_MS + ms + h->clock_ahead_ms,
+		.unix_ms = w->options.epoch_unix_ms + ms + h->clock_ahead_ms,
 	};
 }
 

@@ -26,6 +26,7 @@
 struct world;
 struct host;
 struct net;
+struct gate;
 struct store;
 struct tracker;
 struct disk_image;
@@ -66,8 +67,9 @@ struct world_options {
 	unsigned loss_permille; /* of portions: they come a retransmission later */
 	struct prices prices;
 	bool trace;
-	bool devices;  /* model WireGuard devices too */
-	bool prepared; /* begin from prepared disks, however few hosts there are */
+	bool devices;          /* model WireGuard devices too */
+	bool prepared;         /* begin from prepared disks, however few hosts there are */
+	int64_t epoch_unix_ms; /* 0: SIM_EPOCH_UNIX_MS */
 };
 
 /* In the queue; the rest of the event lies in `events`. */
@@ -97,6 +99,7 @@ struct world {
 	struct host **hosts;
 	size_t hosts_count;
 	struct net *net;
+	struct gate *gate;              /* to real daemons (gate.h); NULL: none */
 	struct store *store;            /* what disks have in common */
 	struct stmt_pool *pool;         /* what replicas have in common */
 	struct disk_image *image;       /* rows that disks begin with; NULL: none */
