@@ -230,6 +230,7 @@ static void make_disks(struct world *w, struct model *m, struct pattern *p)
 		take(w, from ? from : live_alone(p, i, &pair), i);
 		m->of[i] = EXPECT_IN;
 		model_key(m, i, &pair.box_public);
+		memcpy(m->members[i].seed, pair.seed, sizeof(pair.seed));
 	}
 	w->failures += p->side.failures;
 }
@@ -243,20 +244,30 @@ static void boot_in_turn(struct world *w, size_t count)
 	}
 }
 
-void prepare_mesh(struct world *w, struct model *m)
+void prepare_disks(struct world *w, struct model *m, struct key *ret_mesh)
 {
 	struct pattern *p = calloc(1, sizeof(*p));
 
 	assert(p);
 	w->image = calloc(1, sizeof(*w->image));
 	assert(w->image);
+	while (w->hosts_count < m->count)
+		host_new(w);
 	make_pattern(p, w, m);
 	make_disks(w, m, p);
 	w->now_us = MAX_OF(w->now_us, p->begins_us + ALONE_US);
-	boot_in_turn(w, m->count);
+	*ret_mesh = p->mesh_public;
 	image_fini(&p->first);
 	model_fini(&p->model);
 	p->side.hosts[2]->disk.base = NULL;
 	world_fini(&p->side);
 	free(p);
+}
+
+void prepare_mesh(struct world *w, struct model *m)
+{
+	struct key mesh;
+
+	prepare_disks(w, m, &mesh);
+	boot_in_turn(w, m->count);
 }

@@ -29,6 +29,7 @@ struct net;
 struct store;
 struct tracker;
 struct disk_image;
+struct tap;
 
 /* Something to come: `run` is called with it at its time. */
 struct coming {
@@ -99,6 +100,7 @@ struct world {
 	struct store *store;            /* what disks have in common */
 	struct disk_image *image;       /* rows that disks begin with; NULL: none */
 	struct tracker *tracker;        /* NULL: none */
+	struct tap *tap;                /* NULL: none */
 	bool cut[SIM_SIDES][SIM_SIDES]; /* from, to: nothing comes through */
 	struct effects fx;              /* of the step under way; hosts take turns */
 	struct hub_outputs outer;       /* of what comes from the network */
