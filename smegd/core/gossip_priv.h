@@ -146,7 +146,7 @@ struct mending {
 	int64_t served_ms;            /* mono: since when `served` counts */
 	unsigned served;              /* costly requests of the other side */
 	uint64_t salt;                /* of the sketch that we sent last; 0: none */
-	bool is_patient;              /* waited already for the other side to begin */
+	unsigned waited;              /* turns, for the other side to begin */
 	struct decoding *decoding;
 };
 

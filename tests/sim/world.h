@@ -31,6 +31,7 @@ struct store;
 struct tracker;
 struct disk_image;
 struct stmt_pool;
+struct tap;
 
 /* Something to come: `run` is called with it at its time. */
 struct coming {
@@ -104,6 +105,7 @@ struct world {
 	struct stmt_pool *pool;         /* what replicas have in common */
 	struct disk_image *image;       /* rows that disks begin with; NULL: none */
 	struct tracker *tracker;        /* NULL: none */
+	struct tap *tap;                /* NULL: none */
 	bool cut[SIM_SIDES][SIM_SIDES]; /* from, to: nothing comes through */
 	struct effects fx;              /* of the step under way; hosts take turns */
 	struct hub_outputs outer;       /* of what comes from the network */
