@@ -668,7 +668,7 @@ void tap_say(struct world *w, struct host *h, uint64_t session, const struct msg
 	e.u.send.session = session;
 	e.u.send.lane = LANE_CONTROL;
 	e.u.send.msg = msg;
-	begin(h, w->options.prices.send_us);
+	begin(w, h, w->options.prices.send_us);
 	carry(w, h, &e);
 	end(w, h);
 }
@@ -679,7 +679,7 @@ void tap_hear(struct world *w, struct host *h, uint64_t session, const struct ms
 
 	ev.u.message.session = session;
 	ev.u.message.msg = msg;
-	begin(h, w->options.prices.message_us);
+	begin(w, h, w->options.prices.message_us);
 	ev.now = now_of(w, h);
 	step(w, h, &ev);
 	end(w, h);
