@@ -279,7 +279,7 @@ unit: $(UNIT)              ## unit tests; DIR=crdt for one folder's
 golden: $(BIN) $(TOOLS)    ## output compared byte by byte; UPDATE=1 rewrites what is expected
 	$(call scripts,tests/golden,120,$(JOBS))
 
-sim: $(SIM)                ## short runs of the simulator
+sim: $(SIM) $(B)/bench/histories  ## short runs of the simulator
 	$(call scripts,tests/sim,600,$(JOBS))
 
 netns: $(BIN) $(TOOLS) $(EXAMPLES)  ## real daemons in network namespaces (root)

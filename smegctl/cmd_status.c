@@ -149,10 +149,11 @@ static json_t *json_status(const struct reply *r)
 			meshes = NULL;
 		}
 	}
-	return json_pack("{s:{s:s, s:s, s:I, s:I, s:I}, s:o, s:o}", "smegd", "version",
+	return json_pack("{s:{s:s, s:s, s:I, s:I, s:I, s:I, s:I}, s:o, s:o}", "smegd", "version",
 	                 r->daemon_version, "backend", r->backend, "uptime_ms",
 	                 (json_int_t)r->uptime_ms, "now_ms", (json_int_t)r->now_unix_ms, "port",
-	                 (json_int_t)r->port, "meshes", meshes, "expelled_from",
+	                 (json_int_t)r->port, "frames_sent", (json_int_t)r->frames_sent,
+	                 "bytes_sent", (json_int_t)r->bytes_sent, "meshes", meshes, "expelled_from",
 	                 json_texts(r->expelled_from, r->expelled_from_count));
 }
 

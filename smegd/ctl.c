@@ -69,6 +69,8 @@ static void fill_facts(const struct ctl *c, struct reply *r)
 	r->port = c->port;
 	r->uptime_ms = c->now.mono_ms - c->started_ms;
 	r->now_unix_ms = c->now.unix_ms;
+	r->frames_sent = c->frames_sent;
+	r->bytes_sent = c->bytes_sent;
 }
 
 static int fail_mesh(const struct node *n, const char *name, struct diag *diag)

@@ -24,7 +24,9 @@ struct ctl {
 	uint16_t port;
 	int64_t started_ms; /* mono */
 	struct access access;
-	struct instant now; /* set before each call */
+	struct instant now;   /* set before each call */
+	uint64_t frames_sent; /* to other daemons; counted by the shell */
+	uint64_t bytes_sent;
 	uint64_t last_request;
 	struct ctl_pending pending[LOCAL_CONNS_MAX];
 };

@@ -18,6 +18,8 @@
 static int push(struct daemon *d, const struct hub_output *o)
 {
 	if (o->kind == HUB_SEND) {
+		d->ctl.frames_sent++;
+		d->ctl.bytes_sent += o->frame.count;
 		if (net_send(d->net, o->link, o->lane, o->frame))
 			return daemon_no_memory(d);
 	} else if (o->kind == HUB_CLOSE) {

@@ -212,6 +212,8 @@ static const struct field reply_fields[] = {
 	TEXT(backend, WORD_BYTES),
 	NUMBER64(uptime_ms),
 	NUMBER64(now_unix_ms),
+	NUMBER64(frames_sent),
+	NUMBER64(bytes_sent),
 	NUMBER32(port),
 	MESSAGES(meshes, meshes_count, LIMIT_MESHES, &mesh_shape),
 	TEXT(token, LIMIT_TOKEN_TEXT),

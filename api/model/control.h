@@ -89,6 +89,8 @@ struct reply {
 	const char *backend; /* "kernel", "userspace", "none" */
 	int64_t uptime_ms;
 	int64_t now_unix_ms;
+	uint64_t frames_sent;     /* to other daemons, handshakes too */
+	uint64_t bytes_sent;      /* of them, without TCP/IP */
 	uint32_t port;            /* of the daemon, TCP */
 	struct mesh_info *meshes; /* status, list, create, join, leave, set */
 	size_t meshes_count;

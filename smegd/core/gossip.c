@@ -127,6 +127,7 @@ void gossip_start(struct step *st, struct mesh *m)
 	m->repair_ms =
 		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.pull_interval_ms, 50);
 	tree_start(st, m);
+	near_start(st, m);
 	watch_start(st, m);
 	beat_start(st, m);
 }
@@ -173,7 +174,8 @@ void gossip_session_up(struct step *st, struct session *s)
 	tree_session_up(st, s);
 	tell_of_us(st, s);
 	watch_heard(st, s);
-	if (s->dialled)
+	/* Also who was dialled wants to know how near the other is, where that counts. */
+	if (s->dialled || s->mesh->is_exploring)
 		gossip_ask(st, s);
 }
 
@@ -301,6 +303,7 @@ void gossip_tick(struct step *st, struct mesh *m)
 	}
 	if (st->now.mono_ms >= m->repair_ms)
 		pull_random(st, m);
+	near_tick(st, m);
 	news_tick(st, m);
 	watch_tick(st, m);
 	beat_tick(st, m);
@@ -312,10 +315,10 @@ int64_t gossip_deadline(const struct mesh *m)
 	int64_t announce_ms = news_deadline(m);
 	int64_t watch_ms = watch_deadline(m);
 	int64_t beat_ms = beat_deadline(m);
+	int64_t near_ms = near_deadline(m);
 
-	if (m->log.due < m->log.next)
-		at = MIN_OF(at, m->log.told_ms + BATCH_MS);
 	at = MIN_OF(at, announce_ms);
 	at = MIN_OF(at, watch_ms);
+	at = MIN_OF(at, near_ms);
 	return MIN_OF(at, beat_ms);
 }

@@ -2,6 +2,7 @@
  * Dissemination inside the node: the two prefix trees, telling, repair, watching, beats.
  *
  *	tree.c    whom we keep connected, and where news go on
+ *	near.c    fingers that answer quickly
  *	gossip.c  sessions, what comes by them, the walk over neighbours
  *	news.c    telling news, announcing them
  *	repair.c  digests, catching up, sketches, pages
@@ -30,6 +31,8 @@ struct slot {
 	struct peer *use;  /* a connected one; NULL: none */
 	struct peer *want; /* the one to be connected with; NULL: there is none */
 	bool is_stale;     /* `want` must be looked for */
+	bool is_measured;  /* `want` was chosen for its round trip */
+	uint8_t tried;     /* others that were dialled to measure it */
 };
 
 /* The positions of a member in the trees, as seen from here. */
@@ -62,6 +65,18 @@ bool tree_leads_to(const struct mesh *m, size_t t, unsigned level, const struct 
 /* The level from which on news go on: below what we share with the sender. */
 unsigned tree_level_below(size_t t, const struct session *from);
 
+/* Its positions, as seen from here. */
+void tree_spot(const struct mesh *m, const struct key *k, struct spot *ret_spot);
+/* A peer in the group that can be dialled, and not this host. */
+bool tree_may_be_finger(const struct mesh *m, const struct entry *e);
+
+/* --- near.c -------------------------------------------------------------------------------- */
+
+void near_start(struct step *st, struct mesh *m);
+void near_tick(struct step *st, struct mesh *m);
+int64_t near_deadline(const struct mesh *m);
+void near_measured(struct step *st, struct session *s); /* p->rtt_ms is known anew */
+
 /* --- news.c, gossip.c
  * ------------------------------------------------------------------------------ */
 
@@ -90,8 +105,8 @@ struct newslog {
 	uint64_t next;     /* number of the next item; the first is 1 */
 	uint64_t due;      /* all items before this one have been told */
 	uint64_t announced;
-	int64_t told_ms; /* mono: when news were last told */
-	int64_t news_ms; /* mono: when the replica last changed */
+	int64_t told_ms[TREES]; /* mono: when news were last told */
+	int64_t news_ms;        /* mono: when the replica last changed */
 	bool has_asked_for;
 };
 
@@ -131,7 +146,7 @@ struct mending {
 	int64_t served_ms;            /* mono: since when `served` counts */
 	unsigned served;              /* costly requests of the other side */
 	uint64_t salt;                /* of the sketch that we sent last; 0: none */
-	bool is_patient;              /* waited already for the other side to begin */
+	unsigned waited;              /* turns, for the other side to begin */
 	struct decoding *decoding;
 };
 

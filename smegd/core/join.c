@@ -22,6 +22,13 @@
 
 #define JOIN_BUSY_MS 400 /* before a busy introducer is asked again; half to one and a half */
 
+/*
+ * Silence may also mean that more strangers have come at once from our address than an introducer
+ * hears (wire/source.h): all places are tried again a few times, after doubling pauses.
+ */
+#define JOIN_ROUNDS 4
+#define JOIN_SILENCE_MS 500
+
 /* --- join: the token ------------------------------------------------------------------------ */
 
 static int token_words(int err, struct diag *diag)
@@ -258,6 +265,26 @@ static void let_go(struct step *st, struct joining *j)
 	j->session = 0;
 }
 
+static void wait_a_while(struct step *st, struct joining *j, int64_t pause_ms)
+{
+	j->step = JOIN_WAITING;
+	j->again_ms = st->now.mono_ms + rng_jitter(&st->n->rng, pause_ms, 50);
+}
+
+/* The last place has failed: may all be tried once more? */
+static bool has_another_round(const struct mesh *m, int err)
+{
+	return (err == ERR_NO_ANSWER || err == ERR_CONNECT_TIMEOUT) && !m->expelled_ms &&
+	       m->joining->round + 1 < JOIN_ROUNDS;
+}
+
+static void next_round(struct step *st, struct joining *j)
+{
+	j->bootstrap = 0;
+	memset(&j->diag, 0, sizeof(j->diag));
+	wait_a_while(st, j, (int64_t)JOIN_SILENCE_MS << j->round++);
+}
+
 /* This place did not help: on to the next, or that was it. */
 void join_failed(struct step *st, struct mesh *m, int err)
 {
@@ -268,12 +295,15 @@ void join_failed(struct step *st, struct mesh *m, int err)
 	let_go(st, j);
 	if (err == ERR_BUSY) {
 		/* Many join at once: everybody gets a turn before the deadline. */
-		j->step = JOIN_WAITING;
-		j->again_ms = st->now.mono_ms + rng_jitter(&st->n->rng, JOIN_BUSY_MS, 50);
+		wait_a_while(st, j, JOIN_BUSY_MS);
 		return;
 	}
 	hostport_text(&j->token.bootstraps[j->bootstrap].at, text);
 	is_last = is_final(err) || ++j->bootstrap == j->token.bootstraps_count;
+	if (is_last && has_another_round(m, err)) {
+		next_round(st, j);
+		return;
+	}
 	if (err == ERR_NO_ANSWER && m->expelled_ms)
 		err = ERR_EXPELLED; /* others answer such a key with silence */
 	words_of_failure(j, text, err);

@@ -160,6 +160,7 @@ struct joining {
 	struct token token;         /* join */
 	struct keypair invite_pair; /* join */
 	size_t bootstrap;           /* index under way */
+	unsigned round;             /* of all of them */
 	uint64_t dial;
 	uint64_t session; /* with the introducer, as joiner */
 	uint64_t redeem_request;
@@ -220,6 +221,8 @@ struct mesh {
 	struct slot next;        /* the next peer in the ring of tree 1's positions */
 	struct peer *uplinks[2]; /* a leaf's */
 	size_t lacking;          /* of those we want, without a session */
+	int64_t explore_ms;      /* mono: look for a nearer finger then */
+	bool is_exploring;       /* some are far */
 	struct newslog log;
 	bool is_untold;            /* our own statements, when nobody was there to hear them */
 	uint64_t fetching;         /* session from which pages come; 0: none */

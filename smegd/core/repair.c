@@ -5,12 +5,17 @@
  * news that are under way have come; if nothing has moved since and it still differs, the ladder
  * begins, cheapest first:
  *
- *	1. what is new since the two were last equal, if that is little and nothing we were given: a
- *	   neighbour that missed one record gets just that
- *	2. a rateless sketch of all statements: 16 symbols, then more as they are asked for; who
+ *	1. what is new since the two were last equal and was not given to us by it: few statements
+ *as they are, more by their ids; a neighbour that missed one record gets just that
+ *	2. a rateless sketch of all statements: 8 symbols, then as many as are asked for; who
  *decodes it knows both halves of the difference, sends its own and asks for the other
  *	3. pages of the whole state, where the sketch would be longer than them, and for who is new:
  *	   the receiver sends back what a page lacks
+ *
+ * Who has had news lets the other side begin, for it will decode and give at once what that lacks;
+ * of equals the lower key begins.  A register that moved counts twice, as what was and as what is:
+ * if ours is all news we give it and ask for nothing, if it is all old we ask and give nothing.
+ * Where that was wrong the next digest shows it, and the half that is left is plain.
  *
  * The answering side keeps nothing: symbols, pages and statements are made anew from the replica
  * when they are asked for.  If it changed in between, the decoding fails and is begun again.
@@ -33,7 +38,9 @@
 #define PATIENCE_MS 60        /* more, for the other side to catch us up */
 #define REPAIR_PAUSE_MS 500   /* between two repairs that we begin with one neighbour */
 #define CATCH_UP_MAX 4        /* statements that are sent without a sketch */
-#define SYMBOLS_FIRST 16u     /* in the first flight */
+#define CATCH_UP_IDS_MAX 64   /* statements that are named without a sketch */
+#define SYMBOLS_FIRST 8u      /* in the first flight; and in any other at least */
+#define SYMBOLS_PER_NEWS 2u   /* expected to be needed */
 #define SYMBOLS_STEP_MAX 512u /* in a later one */
 #define SYMBOLS_MAX 2048u     /* of one sketch; beyond: pages */
 #define SERVED_MAX 64         /* costly requests of one neighbour a second */
@@ -177,30 +184,63 @@ static bool may_serve(struct step *st, struct session *s)
 /* --- 1: what it has not seen --------------------------------------------------------------------
  */
 
+/* How many news there were since we were last equal. */
+static uint64_t news_since(const struct session *s)
+{
+	const struct newslog *l = &s->mesh->log;
+	uint64_t from = MAX_OF(s->mending.known, 1);
+
+	return l->list && from < l->next ? l->next - from : 0;
+}
+
+/* The statements that it has not given us, in order; at most CATCH_UP_IDS_MAX. */
+static size_t not_its(const struct session *s, const struct news *list[CATCH_UP_IDS_MAX])
+{
+	const struct mesh *m = s->mesh;
+	size_t count = 0;
+
+	for (uint64_t n = m->log.next - news_since(s); n < m->log.next; n++) {
+		const struct news *item = newslog_at(m, n);
+
+		if (item && item->first_from != s->id && item->from[0] != s->id &&
+		    item->from[1] != s->id)
+			list[count++] = item;
+	}
+	return count;
+}
+
+static void send_ids(struct step *st, struct session *s, const struct news *const *list, size_t n)
+{
+	struct msg msg = { .kind = MSG_ANNOUNCE };
+	uint64_t ids[CATCH_UP_IDS_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		ids[i] = list[i]->id;
+	msg.u.items.items = ids;
+	msg.u.items.count = n;
+	step_send(st, s, LANE_CONTROL, &msg);
+}
+
 /* True if something was sent. */
 static bool catch_up(struct step *st, struct session *s)
 {
-	const struct mesh *m = s->mesh;
-	struct mending *r = &s->mending;
-	struct teller *t = NULL;
-	uint64_t from = MAX_OF(r->known, 1);
+	const struct news *list[CATCH_UP_IDS_MAX];
+	struct teller *t;
+	size_t count;
 
-	if (!m->log.list || from >= m->log.next || m->log.next - from > CATCH_UP_MAX)
+	if (!news_since(s) || news_since(s) > CATCH_UP_IDS_MAX)
 		return false;
-	for (uint64_t n = from; n < m->log.next; n++) {
-		const struct news *item = newslog_at(m, n);
-		bool is_its = !item || item->first_from == s->id || item->from[0] == s->id ||
-		              item->from[1] == s->id;
-
-		if (is_its)
-			continue;
-		if (!t)
-			t = teller_new(st, s, LANE_CONTROL, WAY_NONE);
-		if (!t)
-			return false;
-		teller_add(t, item->stmt->raw);
+	count = not_its(s, list);
+	if (!count)
+		return false;
+	s->mending.known = s->mesh->log.next;
+	if (count > CATCH_UP_MAX) {
+		send_ids(st, s, list, count);
+		return true;
 	}
-	r->known = m->log.next;
+	t = teller_new(st, s, LANE_CONTROL, WAY_NONE);
+	for (size_t i = 0; t && i < count; i++)
+		teller_add(t, list[i]->stmt->raw);
 	if (t)
 		teller_flush(t);
 	return t != NULL;
@@ -238,9 +278,19 @@ static void send_symbols(struct step *st, struct session *s, const struct flight
 	mem_free(st->n->mem, items);
 }
 
+/* As many as our news make likely, then a quarter as many again each time. */
+static uint32_t symbols_next(const struct session *s, uint32_t received)
+{
+	uint64_t expected = SYMBOLS_PER_NEWS * MIN_OF(news_since(s), SYMBOLS_STEP_MAX);
+	uint64_t count = expected > received ? expected - received : received / 4;
+
+	count = MAX_OF(count, SYMBOLS_FIRST);
+	return (uint32_t)MIN_OF(count, SYMBOLS_STEP_MAX);
+}
+
 static void begin_sketch(struct step *st, struct session *s)
 {
-	struct flight f = { 0, 0, SYMBOLS_FIRST };
+	struct flight f = { 0, 0, symbols_next(s, 0) };
 
 	do
 		f.salt = rng_u64(&st->n->rng);
@@ -291,6 +341,57 @@ static uint64_t *copy_ours(struct step *st,
 	return copy;
 }
 
+struct freshness {
+	struct giving giving;
+	const struct mesh *mesh;
+	size_t fresh;
+};
+
+static int count_if_fresh(void *ctx, const struct stmt *s)
+{
+	struct freshness *f = ctx;
+	const struct giving *g = &f->giving;
+	uint64_t item = item_of(&g->key, s);
+
+	if (bsearch(&item, g->wanted, g->count, sizeof(item), compare_items))
+		f->fresh += newslog_find(f->mesh, stmt_id(s)) != NULL;
+	return 0;
+}
+
+/* How many of our half of the difference are among the latest news; sorts them. */
+static size_t count_fresh(struct step *st, const struct mesh *m, uint64_t salt, struct msg *ours)
+{
+	struct freshness f = { .mesh = m };
+
+	f.giving.wanted = ours->u.items.items;
+	f.giving.count = ours->u.items.count;
+	if (!m->log.list || !f.giving.count)
+		return 0;
+	qsort(f.giving.wanted, f.giving.count, sizeof(*f.giving.wanted), compare_items);
+	key_of(salt, &f.giving.key);
+	if (set_visit_all(m->set, count_if_fresh, &f))
+		step_fail(st, -ENOMEM);
+	return f.fresh;
+}
+
+/* Exchange the two halves of the difference.  See above for what is left to the next time. */
+static void exchange(struct step *st, struct session *s, const struct msg *want, struct msg *ours)
+{
+	size_t theirs_count = want->u.items.count;
+	size_t ours_count = ours->u.items.count;
+	size_t fresh = count_fresh(st, s->mesh, want->u.items.salt, ours);
+	bool ask = theirs_count && (!ours_count || fresh < ours_count || theirs_count > ours_count);
+	bool tell = ours_count && (!theirs_count || fresh || ours_count > theirs_count);
+
+	/* On one lane: what ours replaces is gone when it is asked for. */
+	if (tell)
+		give(st, s, want->u.items.salt, ours);
+	if (ask && theirs_count > MSG_ITEMS_MAX)
+		repair_fetch(st, s);
+	else if (ask)
+		step_send(st, s, LANE_BULK, want);
+}
+
 static void decoded(struct step *st, struct session *s, struct decoding *d)
 {
 	struct sketch_difference diff = sketch_difference(d->decoder);
@@ -303,12 +404,7 @@ static void decoded(struct step *st, struct session *s, struct decoding *d)
 	ours.u.items.count = diff.ours_count;
 	if (st->err)
 		return;
-	if (want.u.items.count > MSG_ITEMS_MAX)
-		repair_fetch(st, s);
-	else if (want.u.items.count)
-		step_send(st, s, LANE_CONTROL, &want);
-	if (ours.u.items.count)
-		give(st, s, d->salt, &ours);
+	exchange(st, s, &want, &ours);
 	s->mending.known = s->mesh->log.next;
 	repair_end(st->n->mem, s);
 }
@@ -319,7 +415,7 @@ static void ask_more(struct step *st, struct session *s, const struct decoding *
 
 	more.u.more.salt = d->salt;
 	more.u.more.from = sketch_received(d->decoder);
-	more.u.more.count = MIN_OF(more.u.more.from, SYMBOLS_STEP_MAX);
+	more.u.more.count = symbols_next(s, more.u.more.from);
 	step_send(st, s, LANE_CONTROL, &more);
 }
 
@@ -351,8 +447,11 @@ static void on_sketch(struct step *st, struct session *s, const struct msg *msg)
 	    st->now.mono_ms - s->mending.begun_ms < REPAIR_PAUSE_MS && s->mending.salt &&
 	    key_compare(&s->mesh->self.box_public, &s->peer->key) < 0)
 		return;
-	if (msg->u.sketch.from == 0)
+	if (msg->u.sketch.from == 0) {
 		d = may_serve(st, s) ? begin_decoding(st, s, msg->u.sketch.salt) : NULL;
+		s->mending.check_ms = 0;
+		s->mending.waited = 0;
+	}
 	if (!d || st->err || d->salt != msg->u.sketch.salt)
 		return;
 	state = decode(st, d, msg->u.sketch.symbols);
@@ -577,26 +676,35 @@ static void check_later(struct step *st, struct session *s, int64_t after_ms)
 	s->mesh->maintain_ms = MIN_OF(s->mesh->maintain_ms, s->mending.check_ms);
 }
 
+/* The other side may have just what we lack at hand, or be the one that had better begin. */
+static unsigned turns_to_wait(const struct session *s)
+{
+	bool is_lower = !s->peer || key_compare(&s->mesh->self.box_public, &s->peer->key) < 0;
+
+	return 1 + (news_since(s) ? 2u : 0u) + (is_lower ? 0u : 1u);
+}
+
 static void begin(struct step *st, struct session *s)
 {
 	struct mending *r = &s->mending;
+	bool must_wait;
 
 	if (r->begun_ms && st->now.mono_ms - r->begun_ms < REPAIR_PAUSE_MS)
 		return;
 	r->begun_ms = st->now.mono_ms;
 	step_trace(st, TRACE_REPAIR, s->mesh, s->peer ? &s->peer->key : NULL, 0);
+	must_wait = r->waited < turns_to_wait(s);
 	if (catch_up(st, s)) {
-		r->is_patient = false;
+		r->waited = 0;
 		return;
 	}
-	/* The other side may have just what we lack at hand: it goes first. */
-	if (!r->is_patient) {
-		r->is_patient = true;
+	if (must_wait) {
+		r->waited++;
 		r->begun_ms = 0;
-		check_later(st, s, PATIENCE_MS);
+		check_later(st, s, PATIENCE_MS + (s->peer ? s->peer->rtt_ms : 0));
 		return;
 	}
-	r->is_patient = false;
+	r->waited = 0;
 	/* Who has much less fetches; the other side waits for that. */
 	if (!is_far(s))
 		begin_sketch(st, s);
@@ -648,7 +756,7 @@ static void compare(struct step *st, struct session *s, const struct msg *msg)
 		r->known = m->log.next;
 		r->check_ms = 0;
 		r->salt = 0;
-		r->is_patient = false;
+		r->waited = 0;
 	} else if (m->joining && m->joining->step == JOIN_FETCHING) {
 		repair_fetch(st, s);
 	} else if (!r->check_ms) {
@@ -662,8 +770,10 @@ void repair_digest(struct step *st, struct session *s, const struct msg *msg)
 		answer(st, s);
 	} else if (s->is_asking) {
 		s->is_asking = false;
-		if (s->peer)
+		if (s->peer) {
 			s->peer->rtt_ms = st->now.mono_ms - s->asked_ms;
+			near_measured(st, s);
+		}
 	}
 	compare(st, s, msg);
 	if (s->is_equal && s->mesh->state == MESH_LEAVING)

@@ -50,7 +50,7 @@ static uint8_t level_of(uint64_t a, uint64_t b)
 	return level;
 }
 
-static void find_spot(const struct mesh *m, const struct key *k, struct spot *ret_spot)
+void tree_spot(const struct mesh *m, const struct key *k, struct spot *ret_spot)
 {
 	for (size_t t = 0; t < TREES; t++) {
 		uint64_t position = hash_of(labels[t], k);
@@ -65,7 +65,7 @@ static void find_spot(const struct mesh *m, const struct key *k, struct spot *re
 
 void tree_peer(const struct mesh *m, struct peer *p)
 {
-	find_spot(m, &p->key, &p->spot);
+	tree_spot(m, &p->key, &p->spot);
 }
 
 /* NULL: too close to be told apart. */
@@ -82,6 +82,11 @@ static bool is_peer(const struct mesh *m, const struct entry *e)
 {
 	return e->standing == STANDING_IN && record_role(e->record) == ROLE_PEER &&
 	       !key_equal(&e->member, &m->self.box_public);
+}
+
+bool tree_may_be_finger(const struct mesh *m, const struct entry *e)
+{
+	return is_peer(m, e) && record_has_places(e->record);
 }
 
 bool tree_am_leaf(const struct mesh *m)
@@ -130,7 +135,7 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 	struct spot at;
 	bool is_checked = false;
 
-	find_spot(m, &e->member, &at);
+	tree_spot(m, &e->member, &at);
 	for (size_t i = 0; i < SPOT_SLOTS; i++) {
 		size_t t;
 		struct slot *s = slot_at(m, &at, i, &t);
@@ -174,8 +179,11 @@ static void empty_stale(struct step *st, struct mesh *m, struct slot *s)
 {
 	(void)st;
 	(void)m;
-	if (s->is_stale)
-		s->want = NULL;
+	if (!s->is_stale)
+		return;
+	s->want = NULL;
+	s->is_measured = false;
+	s->tried = 0;
 }
 
 static void mark_settled(struct step *st, struct mesh *m, struct slot *s)
@@ -269,12 +277,14 @@ void tree_session_up(struct step *st, struct session *s)
 	struct mesh *m = s->mesh;
 	const struct entry *e = set_find(m->set, &s->peer->key);
 
-	(void)st;
 	s->peer->is_leaf =
 		e && e->standing == STANDING_IN && !(is_peer(m, e) && record_has_places(e->record));
 	/* Not in the group as far as we know: it may be new, and knows more than we. */
 	if (s->peer->is_leaf || (e && e->standing == STANDING_EXPELLED))
 		return;
+	/* It may have been out of reach when its slots were settled. */
+	if (e && is_peer(m, e))
+		offer(st, m, e, true);
 	for (size_t i = 0; i < SPOT_SLOTS; i++) {
 		size_t t;
 		struct slot *slot = slot_at(m, &s->peer->spot, i, &t);

@@ -18,6 +18,7 @@ enum expected {
 struct model_member {
 	struct map_node node; /* in model.by_key, once its key is known */
 	struct key key;
+	uint8_t seed[KEY_BYTES]; /* of its key pair; prepared meshes only */
 	unsigned host;
 	bool is_known;
 };

@@ -10,6 +10,7 @@
 
 #include "crdt/pool.h"
 #include "tests/sim/net.h"
+#include "tests/sim/tap.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static struct instant now_of(const struct world *w, const struct host *h)
 
 	return (struct instant){
 		.mono_ms = ms,
-		.unix_ms = SIM_EPOCH_UNIX_MS + ms + h->clock_ahead_ms,
+		.unix_ms = w->options.epoch_unix_ms + ms + h->clock_ahead_ms,
 	};
 }
 
@@ -260,6 +261,21 @@ static void note_reply(struct world *w, struct host *h, const struct effect *e)
 	world_note(w, "reply", h->index, e->u.reply.request, (uint64_t)-h->outcome.result.err);
 }
 
+static void send(struct world *w, struct host *h, const struct effect *e)
+{
+	struct tap *t = w->tap;
+	uint64_t before = w->bytes;
+
+	if (t && t->send && !t->send(w, h, e, t->ctx))
+		return;
+	if (hub_send(h->hub, e, now_of(w, h), &w->inner))
+		abort();
+	carry_outputs(w, h, &w->inner, false);
+	if (t)
+		t->bytes[tap_is_alive(e->u.send.msg) ? TAP_ALIVE : e->u.send.msg->kind] +=
+			w->bytes - before;
+}
+
 static void carry(struct world *w, struct host *h, const struct effect *e)
 {
 	struct event ev = { .kind = EV_ADDRESSES };
@@ -273,9 +289,7 @@ static void carry(struct world *w, struct host *h, const struct effect *e)
 		persist(w, h, e);
 		break;
 	case FX_SEND:
-		if (hub_send(h->hub, e, now_of(w, h), &w->inner))
-			abort();
-		carry_outputs(w, h, &w->inner, false);
+		send(w, h, e);
 		break;
 	case FX_DIAL:
 		dial(w, h, e);
@@ -644,6 +658,30 @@ void host_command(struct world *w, struct host *h, struct command *c)
 	memset(&h->outcome, 0, sizeof(h->outcome));
 	h->outcome.request = c->request;
 	world_note(w, "command", h->index, c->request, (uint64_t)c->kind);
+	begin(w, h, w->options.prices.message_us);
+	ev.now = now_of(w, h);
+	step(w, h, &ev);
+	end(w, h);
+}
+
+void tap_say(struct world *w, struct host *h, uint64_t session, const struct msg *msg)
+{
+	struct effect e = { .kind = FX_SEND };
+
+	e.u.send.session = session;
+	e.u.send.lane = LANE_CONTROL;
+	e.u.send.msg = msg;
+	begin(w, h, w->options.prices.send_us);
+	carry(w, h, &e);
+	end(w, h);
+}
+
+void tap_hear(struct world *w, struct host *h, uint64_t session, const struct msg *msg)
+{
+	struct event ev = { .kind = EV_MESSAGE };
+
+	ev.u.message.session = session;
+	ev.u.message.msg = msg;
 	begin(w, h, w->options.prices.message_us);
 	ev.now = now_of(w, h);
 	step(w, h, &ev);

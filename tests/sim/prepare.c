@@ -22,9 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOOT_PACE_US                                                                 \
-	1000 /* between two hosts that start; less, if all would take under a second \
-	      */
+/* Between two hosts that start; less, if all would take under a second. */
+#define BOOT_PACE_US 1000
 
 struct pattern {
 	struct world side; /* the small world */
@@ -267,6 +266,7 @@ static void make_disks(struct world *w, struct model *m, struct pattern *p)
 		make_disk(&mk, i);
 		m->of[i] = EXPECT_IN;
 		model_key(m, i, &pairs[i].box_public);
+		memcpy(m->members[i].seed, pairs[i].seed, sizeof(pairs[i].seed));
 	}
 	free(pairs);
 	w->failures += p->side.failures;
@@ -299,7 +299,7 @@ static void make_replica(struct world *w, const struct pattern *p)
 		.members_max = LIMIT_MEMBERS,
 	};
 	struct loading l = { .now = { .mono_ms = world_ms(w),
-		                      .unix_ms = SIM_EPOCH_UNIX_MS + world_ms(w) } };
+		                      .unix_ms = w->options.epoch_unix_ms + world_ms(w) } };
 	struct disk whole = { .base = w->image };
 
 	if (set_new(&options, &w->image->replica))
@@ -321,20 +321,30 @@ static void boot_in_turn(struct world *w, size_t count)
 	}
 }
 
-void prepare_mesh(struct world *w, struct model *m)
+void prepare_disks(struct world *w, struct model *m, struct key *ret_mesh)
 {
 	struct pattern *p = calloc(1, sizeof(*p));
 
 	assert(p);
 	w->image = calloc(1, sizeof(*w->image));
 	assert(w->image);
+	while (w->hosts_count < m->count)
+		host_new(w);
 	make_pattern(p, w, m);
 	make_disks(w, m, p);
 	w->now_us = MAX_OF(w->now_us, p->side.now_us + SECOND_US);
 	make_replica(w, p);
-	boot_in_turn(w, m->count);
 	stmt_unref(&p->side.mem, p->record);
+	*ret_mesh = p->mesh_public;
 	model_fini(&p->model);
 	world_fini(&p->side);
 	free(p);
+}
+
+void prepare_mesh(struct world *w, struct model *m)
+{
+	struct key mesh;
+
+	prepare_disks(w, m, &mesh);
+	boot_in_turn(w, m->count);
 }

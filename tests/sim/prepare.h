@@ -10,4 +10,7 @@
 /* The model's hosts (made, not booted) come up as members of one mesh; host 0 administers it. */
 void prepare_mesh(struct world *w, struct model *m);
 
+/* The same, but nobody is booted.  Key pairs are in the model, and in *ret_mesh the mesh's key. */
+void prepare_disks(struct world *w, struct model *m, struct key *ret_mesh);
+
 #endif

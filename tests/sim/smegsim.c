@@ -3,10 +3,12 @@
  *
  *	smegsim [--scenario NAME] [--nodes N] [--seed S] [option]...
  *	smegsim --row NAME --nodes N --seeds K [option]...
+ *	smegsim --crowd --nodes N
  *	smegsim --list
  *
  * Without a name, every scenario once.  Ends with a table; exit status 1 if an invariant failed.
  */
+#include "tests/sim/crowd.h"
 #include "tests/sim/measure.h"
 #include "tests/sim/scenario.h"
 
@@ -36,6 +38,7 @@ struct invocation {
 	enum crypto_choice crypto;
 	bool list;
 	bool twice;
+	bool crowd;
 };
 
 static const struct option options[] = {
@@ -58,6 +61,7 @@ static const struct option options[] = {
 	{ "list", no_argument, NULL, 'L' },
 	{ "no-devices", no_argument, NULL, 'D' },
 	{ "twice", no_argument, NULL, '2' },
+	{ "crowd", no_argument, NULL, 'R' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -65,7 +69,7 @@ static const char usage[] =
 	"usage: smegsim [--list] [--scenario NAME] [--row NAME --seeds K] [--nodes N] [--seed S]\n"
 	"               [--net lan|world] [--loss PERMILLE] [--delay-us D] [--jitter-us J]\n"
 	"               [--work-us W] [--verify-us V] [--commit-us C] [--crypto real|model]\n"
-	"               [--minutes M] [--prepared] [--no-devices] [--twice] [--trace]\n";
+	"               [--minutes M] [--prepared] [--no-devices] [--twice] [--trace] [--crowd]\n";
 
 static bool parse_word(struct invocation *s, int option)
 {
@@ -94,6 +98,9 @@ static bool parse_flag(struct invocation *s, int option)
 		return true;
 	case '2':
 		s->twice = true;
+		return true;
+	case 'R':
+		s->crowd = true;
 		return true;
 	case 'p':
 		s->world.prepared = true;
@@ -295,6 +302,8 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	if (s.crowd && s.nodes > 1)
+		return crowd_run(&s.world, s.nodes);
 	if (!s.row)
 		return run_scenarios(&s);
 	choose_crypto(&s, s.nodes);

@@ -58,6 +58,8 @@ void world_init(struct world *w, const struct world_options *options)
 	memset(w, 0, sizeof(*w));
 	w->mem.resize = resize;
 	w->options = *options;
+	if (!w->options.epoch_unix_ms)
+		w->options.epoch_unix_ms = SIM_EPOCH_UNIX_MS;
 	memcpy(seed, &options->seed, sizeof(options->seed));
 	rng_init(&w->rng, seed);
 	effects_init(&w->fx, &w->mem);

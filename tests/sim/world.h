@@ -26,10 +26,12 @@
 struct world;
 struct host;
 struct net;
+struct gate;
 struct store;
 struct tracker;
 struct disk_image;
 struct stmt_pool;
+struct tap;
 
 /* Something to come: `run` is called with it at its time. */
 struct coming {
@@ -66,9 +68,10 @@ struct world_options {
 	unsigned loss_permille; /* of portions: they come a retransmission later */
 	struct prices prices;
 	bool trace;
-	bool devices;     /* model WireGuard devices too */
-	unsigned minutes; /* of rows that last long; 0: as long as they should */
-	bool prepared;    /* begin from prepared disks, however few hosts there are */
+	bool devices;          /* model WireGuard devices too */
+	bool prepared;         /* begin from prepared disks, however few hosts there are */
+	unsigned minutes;      /* of rows that last long; 0: as long as they should */
+	int64_t epoch_unix_ms; /* 0: SIM_EPOCH_UNIX_MS */
 };
 
 /* In the queue; the rest of the event lies in `events`. */
@@ -98,10 +101,12 @@ struct world {
 	struct host **hosts;
 	size_t hosts_count;
 	struct net *net;
+	struct gate *gate;              /* to real daemons (gate.h); NULL: none */
 	struct store *store;            /* what disks have in common */
 	struct stmt_pool *pool;         /* what replicas have in common */
 	struct disk_image *image;       /* rows that disks begin with; NULL: none */
 	struct tracker *tracker;        /* NULL: none */
+	struct tap *tap;                /* NULL: none */
 	bool cut[SIM_SIDES][SIM_SIDES]; /* from, to: nothing comes through */
 	struct effects fx;              /* of the step under way; hosts take turns */
 	struct hub_outputs outer;       /* of what comes from the network */

@@ -20,7 +20,7 @@ static void run(struct measure *b, struct world *w, struct model *m)
 	struct series *last = measure_series(b, "spread_world_p99_ms", "ms", SUM_P99);
 
 	raise_mesh(w, m);
-	world_pass(w, MINUTE_US);
+	world_pass(w, 4 * MINUTE_US); /* for nearer fingers to be found */
 	for (unsigned i = 0; i < CHANGES; i++) {
 		unsigned origin = measure_host(w, m);
 		struct spread s;

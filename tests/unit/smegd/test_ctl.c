@@ -42,6 +42,8 @@ static int setup(void **state)
 		.backend = "none",
 		.port = 21820,
 		.started_ms = 1000,
+		.frames_sent = 7,
+		.bytes_sent = 700,
 		.access = { .own_uid = 4242424, .admins = &no_admins },
 		.now = { .mono_ms = 6000, .unix_ms = 1700000000000 },
 	};
@@ -148,6 +150,8 @@ static void test_version_and_facts(void **state)
 	assert_string_equal(r.backend, "none");
 	assert_int_equal(r.port, 21820);
 	assert_int_equal(r.uptime_ms, 5000);
+	assert_int_equal(r.frames_sent, 7);
+	assert_int_equal(r.bytes_sent, 700);
 	assert_int_equal(r.now_unix_ms, 1700000000000);
 }
 

@@ -136,6 +136,8 @@ static const struct reply full_reply = {
 	.backend = "userspace",
 	.uptime_ms = 1000,
 	.now_unix_ms = 1700000000000,
+	.frames_sent = 12345,
+	.bytes_sent = 5000000000,
 	.port = 7000,
 	.meshes = some_meshes,
 	.meshes_count = 2,
@@ -262,6 +264,8 @@ static void assert_reply(const struct reply *got, const struct reply *want)
 	assert_text(got->daemon_version, want->daemon_version);
 	assert_text(got->backend, want->backend);
 	assert_int_equal(got->uptime_ms, want->uptime_ms);
+	assert_int_equal(got->frames_sent, want->frames_sent);
+	assert_int_equal(got->bytes_sent, want->bytes_sent);
 	assert_int_equal(got->now_unix_ms, want->now_unix_ms);
 	assert_int_equal(got->port, want->port);
 	assert_int_equal(got->meshes_count, want->meshes_count);

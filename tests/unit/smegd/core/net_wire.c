@@ -319,7 +319,7 @@ void net_dial(struct net *n, struct net_event *e)
 	size_t to = find_host(n, e->host, &e->dial.u.dial.at);
 	struct net_event *failed;
 	struct hello hello;
-	int err = to == NET_HOSTS ? ERR_UNREACHABLE : knock(n, e, to, &hello);
+	int err = to == NET_HOSTS ? ERR_CONNECT_TIMEOUT : knock(n, e, to, &hello);
 
 	if (!err) {
 		connect_to(n, e, to, &hello);

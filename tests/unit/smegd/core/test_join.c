@@ -418,6 +418,50 @@ static void test_an_introducer_that_is_silent_is_passed_over(void **state)
 	net_fini(&n);
 }
 
+/* It may be that too many have come at once. */
+static void test_a_silent_introducer_is_asked_again(void **state)
+{
+	struct command c;
+	struct net n;
+	uint64_t request;
+
+	(void)state;
+	net_init(&n, 2);
+	net_boot_all(&n);
+	c = net_join_command(net_create(&n, 0, "home"));
+	net_cut(&n, 0, 1, true);
+	request = net_command(&n, 1, &c);
+	net_run(&n, MS_PER_SECOND);
+	assert_null(net_result(&n, 1, request));
+	net_cut(&n, 0, 1, false);
+	net_run(&n, 5 * MS_PER_SECOND);
+	assert_non_null(net_result(&n, 1, request));
+	assert_int_equal(net_result(&n, 1, request)->err, 0);
+	net_fini(&n);
+}
+
+static void test_silence_ends_a_join_in_the_end(void **state)
+{
+	struct command c;
+	struct net n;
+	uint64_t request;
+	const struct command_result *r;
+
+	(void)state;
+	net_init(&n, 2);
+	net_boot_all(&n);
+	c = net_join_command(net_create(&n, 0, "home"));
+	net_cut(&n, 0, 1, true);
+	request = net_command(&n, 1, &c);
+	net_run(&n, 10 * MS_PER_SECOND);
+	r = net_result(&n, 1, request);
+	assert_non_null(r);
+	assert_int_not_equal(r->err, 0);
+	/* Of the last round, not of all of them. */
+	assert_null(strchr(r->diag.text, ';'));
+	net_fini(&n);
+}
+
 static void test_a_join_ends_in_time_whatever_happens(void **state)
 {
 	static const enum msg_kind kinds[] = { MSG_REDEEM, MSG_ENTRIES, MSG_DIGEST, MSG_FETCH };
@@ -667,6 +711,8 @@ int main(void)
 		cmocka_unit_test(test_a_key_that_was_let_in_ahead_needs_no_issuer),
 		cmocka_unit_test(test_a_lost_answer_costs_no_second_use),
 		cmocka_unit_test(test_an_introducer_that_is_silent_is_passed_over),
+		cmocka_unit_test(test_a_silent_introducer_is_asked_again),
+		cmocka_unit_test(test_silence_ends_a_join_in_the_end),
 		cmocka_unit_test(test_a_join_ends_in_time_whatever_happens),
 		cmocka_unit_test(test_a_join_that_hangs_while_fetching_can_be_left_and_repeated),
 		cmocka_unit_test(test_one_join_at_a_time),

@@ -307,6 +307,45 @@ static void test_what_one_tree_loses_the_other_brings(void **state)
 	crowd_fini(&c);
 }
 
+/*
+ * A finger that could not be reached for a while, and then dials: it is wanted again, or the
+ * session would be closed by its dialler, who may not want it, and both trees end here.
+ */
+static void test_who_was_out_of_reach_is_wanted_when_it_comes(void **state)
+{
+	struct crowd c;
+	struct mesh *m;
+	struct step st;
+	struct slot *slot;
+	struct peer *p;
+	struct session *s;
+
+	(void)state;
+	crowd_init(&c, 40, seed());
+	meet(&c);
+	m = &c.meshes[0];
+	st = step_of(&c, 0);
+	p = m->next.want;
+	assert_non_null(p);
+	slot = &m->trees[0].slots[p->spot.level[0]][p->spot.digit[0]];
+	p = slot->want;
+	s = p->session;
+	p->session = NULL;
+	tree_session_down(&st, p);
+	p->is_unreachable = true;
+	tree_unreachable(&st, p);
+	tree_choose(&st, m);
+	assert_false(p->is_wanted);
+	p->session = s;
+	p->is_unreachable = false;
+	tree_session_up(&st, s);
+	assert_ptr_equal(slot->want, p);
+	assert_ptr_equal(slot->use, p);
+	tree_choose(&st, m);
+	assert_true(p->is_wanted);
+	crowd_fini(&c);
+}
+
 /* A finger that goes is replaced by the next nearest; a newcomer that is nearer takes its place. */
 static void test_slots_follow_the_members(void **state)
 {
@@ -345,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_each_tree_reaches_everybody_once_from_anywhere),
 		cmocka_unit_test(test_what_one_tree_loses_the_other_brings),
 		cmocka_unit_test(test_slots_follow_the_members),
+		cmocka_unit_test(test_who_was_out_of_reach_is_wanted_when_it_comes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

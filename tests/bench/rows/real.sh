@@ -1,0 +1,72 @@
+#!/bin/bash
+# Real daemons on one machine, backend none: how long until all have joined and agree, and until all
+# know of ten that were killed at once.  Wall-clock time, from the start of the last join.
+#
+#	tests/bench/rows/real.sh NODES
+# Prints real_join_s, real_join_failed and real_crash_known_s.
+. "$(dirname "$0")/../../netns/lib.sh"
+. "$(dirname "$0")/../../netns/lib_many.sh"
+need_root
+need_program "$SMEG_BIN/smegd"
+need_program "$SMEG_BIN/smegctl"
+
+await=$SMEG_BIN/../tools/await
+need_program "$await"
+count=${1:?how many}
+killed=10
+[ "$count" -gt $((2 * killed)) ] || fail 'too few'
+ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
+all=$(seq "$count")
+figure() { printf '{"name":"%s","nodes":%d,"value":%s,"unit":"%s"}\n' "$1" "$count" "$2" "$3"; }
+note() { say "$@" >&2; }
+
+sockets() {
+	local n
+	for n; do echo "$T/n$n/run/smegd.sock"; done
+}
+
+many_host
+for n in $all; do
+	many_start "$n"
+	disown "$spawned"
+done
+many_wait $all
+note "$count daemons answer; load $(cut -d ' ' -f 1 /proc/loadavg)"
+many_token 1 "$T/token"
+
+declare -A joins
+first=$(ms)
+for n in $all; do
+	[ "$n" = 1 ] && continue
+	begun=$(ms)
+	many_join "$n" "$T/token" &
+	joins[$n]=$!
+done
+note "the joins were begun within $(seconds $((begun - first))) s"
+failed=0
+for n in "${!joins[@]}"; do
+	wait "${joins[$n]}" && continue
+	failed=$((failed + 1))
+	note "$n: $(tail -n 1 "$T/n$n.joined")"
+done
+note "the joins took $(seconds $(($(ms) - begun))) s"
+figure real_join_failed $failed 1
+[ $failed = 0 ] || exit 1
+
+"$await" "$count" 300 $(sockets $all) >"$T/took" || exit 1
+took=$(($(ms) - begun))
+wait_until 60 many_agree "$count" $all || {
+	note 'the lists do not agree'
+	exit 1
+}
+figure real_join_s "$(seconds $took)" s
+
+# Ten at once, not the one that administers; known when all others count them out.
+dead=$(shuf -i 2-"$count" -n $killed)
+pids=''
+for n in $dead; do pids="$pids $(many_pid "$n")"; done
+left=$(comm -23 <(printf '%s\n' $all | sort) <(printf '%s\n' $dead | sort))
+begun=$(ms)
+kill -KILL $pids
+"$await" $((count - killed)) 120 $(sockets $left) >"$T/took" || exit 1
+figure real_crash_known_s "$(seconds $(($(ms) - begun)))" s
