@@ -282,8 +282,7 @@ static unsigned ways_to(const struct roots *r,
 
 	*ret_leaf = s->peer->is_leaf && !item->told && item->first_from != s->id;
 	for (size_t t = 0; t < TREES; t++) {
-		/* Who gave us the item by the other tree needs it for those below it in this one.
-		 */
+		/* Who gave us the item by the other tree needs it for those below it in this one. */
 		if (!(item->due >> t & 1) || item->from[t] == s->id)
 			continue;
 		if (r->needed && !item->first_from)
