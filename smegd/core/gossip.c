@@ -317,8 +317,6 @@ int64_t gossip_deadline(const struct mesh *m)
 	int64_t beat_ms = beat_deadline(m);
 	int64_t near_ms = near_deadline(m);
 
-	if (m->log.due < m->log.next)
-		at = MIN_OF(at, m->log.told_ms + BATCH_MS);
 	at = MIN_OF(at, announce_ms);
 	at = MIN_OF(at, watch_ms);
 	at = MIN_OF(at, near_ms);

@@ -106,8 +106,8 @@ struct newslog {
 	uint64_t next;     /* number of the next item; the first is 1 */
 	uint64_t due;      /* all items before this one have been told */
 	uint64_t announced;
-	int64_t told_ms; /* mono: when news were last told */
-	int64_t news_ms; /* mono: when the replica last changed */
+	int64_t told_ms[TREES]; /* mono: when news were last told */
+	int64_t news_ms;        /* mono: when the replica last changed */
 	bool has_asked_for;
 };
 

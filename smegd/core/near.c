@@ -2,9 +2,9 @@
  * Near fingers: of the members of a slot, one that answers quickly.
  *
  * A slot begins with the member whose position is nearest, which on a network of one place is as
- * good as any.  Where its answers take more than NEAR_MS, other members of the slot are dialled, one
- * at a time, each once, and asked; the quickest of them stays.  News then cross the world
- * once, at their last hop, and not at each.
+ * good as any.  Where its answers take more than NEAR_MS, other members of the slot are dialled,
+ * one at a time, each once, and asked; the quickest of them stays.  News then cross the world once,
+ * at their last hop, and not at each.
  *
  * The slots of the lowest levels come first: all news pass them.  Nothing is said about this on the
  * wire, and nothing kept of those that were slower.
@@ -14,12 +14,12 @@
  */
 #include "smegd/core/node_priv.h"
 
-#define NEAR_MS 10                /* a round trip that is good enough */
-#define GAIN_MS 5                 /* less is not worth a change */
-#define TRIES_MAX 12              /* in a slot of level 0, besides the first; 4 less a level */
-#define EXPLORE_MS 250            /* between two tries */
-#define EXPLORE_IDLE_MS 30000     /* when there is nothing to try */
-#define LOOKED_AT_MAX 8192        /* members, to find one of a slot */
+#define NEAR_MS 10            /* a round trip that is good enough */
+#define GAIN_MS 5             /* less is not worth a change */
+#define TRIES_MAX 12          /* in a slot of level 0, besides the first; 4 less a level */
+#define EXPLORE_MS 250        /* between two tries */
+#define EXPLORE_IDLE_MS 30000 /* when there is nothing to try */
+#define LOOKED_AT_MAX 8192    /* members, to find one of a slot */
 
 void near_start(struct step *st, struct mesh *m)
 {
@@ -56,8 +56,10 @@ static struct slot *find_far(struct mesh *m, size_t *ret_t, struct spot *ret_at)
 }
 
 /* A random member of that slot that we do not talk to. */
-static const struct entry *
-find_other(struct step *st, struct mesh *m, size_t t, const struct spot *at)
+static const struct entry *find_other(struct step *st,
+                                      struct mesh *m,
+                                      size_t t,
+                                      const struct spot *at)
 {
 	size_t count = set_count(m->set);
 	size_t first = (size_t)rng_below(&st->n->rng, count);
@@ -90,8 +92,8 @@ void near_tick(struct step *st, struct mesh *m)
 		return;
 	slot = m->lacking ? NULL : find_far(m, &t, &at);
 	m->is_exploring = slot != NULL;
-	m->explore_ms = st->now.mono_ms +
-	                rng_jitter(&st->n->rng, slot ? EXPLORE_MS : EXPLORE_IDLE_MS, 30);
+	m->explore_ms =
+		st->now.mono_ms + rng_jitter(&st->n->rng, slot ? EXPLORE_MS : EXPLORE_IDLE_MS, 30);
 	if (!slot)
 		return;
 	slot->tried++;

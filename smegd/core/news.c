@@ -282,7 +282,8 @@ static unsigned ways_to(const struct roots *r,
 
 	*ret_leaf = s->peer->is_leaf && !item->told && item->first_from != s->id;
 	for (size_t t = 0; t < TREES; t++) {
-		/* Who gave us the item by the other tree needs it for those below it in this one. */
+		/* Who gave us the item by the other tree needs it for those below it in this one.
+		 */
 		if (!(item->due >> t & 1) || item->from[t] == s->id)
 			continue;
 		if (r->needed && !item->first_from)
@@ -319,16 +320,26 @@ static void tell_session(struct step *st, struct session *s, const struct roots 
 			teller_flush(tellers[i]);
 }
 
+/* The trees in which something is to be told, as bits. */
+static unsigned trees_due(const struct mesh *m)
+{
+	unsigned due = 0;
+
+	for (uint64_t n = m->log.due; n < m->log.next; n++)
+		due |= newslog_at(m, n) ? newslog_at(m, n)->due : 0u;
+	return due;
+}
+
 void gossip_flush(struct step *st, struct mesh *m)
 {
+	unsigned due = trees_due(m);
 	struct roots r;
 	struct map_node *pos;
-	bool any = false;
 
-	for (uint64_t n = m->log.due; n < m->log.next && !any; n++)
-		any = newslog_at(m, n) && newslog_at(m, n)->due;
-	if (any) {
-		m->log.told_ms = st->now.mono_ms;
+	for (size_t t = 0; t < TREES; t++)
+		if (due >> t & 1)
+			m->log.told_ms[t] = st->now.mono_ms;
+	if (due) {
 		r = find_roots(st, m);
 		m->is_untold |= m->sessions_count == 0 || (r.needed && !r.of[0]);
 		map_for_each(pos, &st->n->sessions) {
@@ -438,14 +449,29 @@ static void announce_repaired(struct step *st, struct mesh *m)
 			newslog_at(m, n)->is_asked_for = false;
 }
 
+/*
+ * Each tree waits for itself: what has just gone down the one must not hold up the same news in the
+ * other.
+ */
+static int64_t flush_at(const struct mesh *m)
+{
+	unsigned due = m->log.due < m->log.next ? trees_due(m) : 0;
+	int64_t at = TIME_NEVER;
+
+	for (size_t t = 0; t < TREES; t++)
+		if (due >> t & 1)
+			at = MIN_OF(at, m->log.told_ms[t] + BATCH_MS);
+	return at;
+}
+
 void gossip_finish(struct step *st, struct mesh *m)
 {
 	announce_repaired(st, m);
-	if (m->log.due < m->log.next && st->now.mono_ms - m->log.told_ms >= BATCH_MS)
+	if (st->now.mono_ms >= flush_at(m))
 		gossip_flush(st, m);
 }
 
-int64_t news_deadline(const struct mesh *m)
+static int64_t announce_at(const struct mesh *m)
 {
 	const struct news *first;
 
@@ -455,12 +481,20 @@ int64_t news_deadline(const struct mesh *m)
 	return first->at_ms + ANNOUNCE_AFTER_MS;
 }
 
+int64_t news_deadline(const struct mesh *m)
+{
+	int64_t flush_ms = flush_at(m);
+	int64_t announce_ms = announce_at(m);
+
+	return MIN_OF(flush_ms, announce_ms);
+}
+
 void news_tick(struct step *st, struct mesh *m)
 {
 	int64_t until_ms = st->now.mono_ms - ANNOUNCE_AFTER_MS;
 	struct peer *next = m->next.use;
 
-	if (news_deadline(m) > st->now.mono_ms)
+	if (announce_at(m) > st->now.mono_ms)
 		return;
 	m->log.announced = MAX_OF(m->log.announced, first_number(m));
 	if (next && next->session)

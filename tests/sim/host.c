@@ -52,8 +52,8 @@ static int64_t spent(const struct world *w, const struct host *h)
 	const struct prices *p = &w->options.prices;
 	const struct crypto_counts *now = crypto_counts();
 
-	uint64_t verified = now->verified - h->before.verified + stmt_pool_spared(w->pool) -
-	                    h->spared_before;
+	uint64_t verified =
+		now->verified - h->before.verified + stmt_pool_spared(w->pool) - h->spared_before;
 
 	return h->spent_us + p->verify_us * (int64_t)verified +
 	       p->sign_us * (int64_t)(now->signed_ - h->before.signed_) +

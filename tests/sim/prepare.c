@@ -22,7 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOOT_PACE_US 1000 /* between two hosts that start; less, if all would take under a second */
+#define BOOT_PACE_US 1000 /* between two hosts that start; less, if all would take under a second \
+	                   */
 
 struct pattern {
 	struct world side; /* the small world */
