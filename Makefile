@@ -201,7 +201,7 @@ SIM_WRAP := sign_detached sign_verify_detached sign_ed25519_pk_to_curve25519 \
 $(B)/bin/smegsim: $(foreach d,tests/sim tests/sim/scenarios tests/sim/rows,$(call objs,$(d))) \
   $(call archs,$(DEPS.tests/sim))
 $(B)/bin/smegsim: FOLDER := tests/sim
-$(B)/bin/smegsim: private LDFLAGS += $(SIM_WRAP:%=-Wl,--wrap=crypto_%)
+$(B)/bin/smegsim: private LDFLAGS += $(SIM_WRAP:%=-Wl,--wrap=crypto_%) -Wl,--wrap=noise_split
 
 # Where the issue and people look for it, whatever the variant.
 $(BUILD)/smegsim: $(B)/bin/smegsim

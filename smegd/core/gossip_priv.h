@@ -30,6 +30,7 @@ struct session;
 struct slot {
 	struct peer *use;  /* a connected one; NULL: none */
 	struct peer *want; /* the one to be connected with; NULL: there is none */
+	int64_t wait_ms;   /* mono: until then `use` serves in place of `want`; 0: nobody waits */
 	bool is_stale;     /* `want` must be looked for */
 	bool is_measured;  /* `want` was chosen for its round trip */
 	uint8_t tried;     /* others that were dialled to measure it */

@@ -23,6 +23,7 @@
 #define HEARTBEAT_INTERVAL_MS (10 * MS_PER_SECOND)
 #define PULL_INTERVAL_MS (5 * MS_PER_SECOND) /* a digest with a random neighbour */
 #define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
+#define TREE_WAIT_MS (8 * MS_PER_SECOND)     /* of a nearer finger, half to one and a half */
 #define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
 #define MAINTAIN_WAITING_MS 1000             /* while somebody waits to be dialled */
 #define MAINTAIN_IDLE_MS (4 * MS_PER_SECOND)

@@ -12,8 +12,8 @@
  *
  * `want` is who should be connected, `use` who is: when the wanted one is not, any connected peer
  * of the slot serves.  Slots are settled lazily: a newcomer is compared with the one wanted at
- * once, but when the wanted one goes, one pass over all members looks for the next ones of all such
- * slots, at the pace of the neighbour walk.
+ * once, though dialled some seconds later if another serves; but when the wanted one goes, one pass
+ * over all members looks for the next ones of all such slots, at the pace of the neighbour walk.
  *
  * A member that cannot be dialled (a client, a peer without a place) is a leaf: in nobody's slots.
  * It dials two peers, the first in rendezvous order, which hand it everything.
@@ -341,10 +341,24 @@ static void want(struct mesh *m, struct peer *p)
 	m->lacking += !p->session;
 }
 
+/*
+ * While another serves, a nearer newcomer is not dialled at once: where many join, most would be
+ * outdone by the next ones before they were of any use.
+ */
+static bool is_served(struct step *st, const struct mesh *m, struct slot *s)
+{
+	if (s == &m->next || !s->use || s->use == s->want || !s->want || s->want->session) {
+		s->wait_ms = 0;
+		return false;
+	}
+	if (!s->wait_ms)
+		s->wait_ms = st->now.mono_ms + rng_jitter(&st->n->rng, TREE_WAIT_MS, 50);
+	return st->now.mono_ms < s->wait_ms;
+}
+
 static void want_slot(struct step *st, struct mesh *m, struct slot *s)
 {
-	(void)st;
-	want(m, s->want);
+	want(m, is_served(st, m, s) ? s->use : s->want);
 }
 
 /* The two peers that come first by a hash with our own key, of those that can be reached. */

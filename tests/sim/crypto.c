@@ -15,6 +15,8 @@
  */
 #include "tests/sim/crypto.h"
 
+#include "smegd/wire/noise.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -62,6 +64,8 @@ struct memory {
 
 static struct {
 	bool is_real;
+	bool at_gate;
+	struct memory gate_keys; /* of sessions with real daemons */
 	struct crypto_counts counts;
 	struct memory verdicts;
 	struct memory boxes;   /* X25519 form by Ed25519 key */
@@ -211,7 +215,7 @@ int __wrap_crypto_scalarmult_curve25519_base(uint8_t *q, const uint8_t *n)
 	const struct known *k;
 
 	the.counts.dh++;
-	if (the.is_real)
+	if (the.is_real || the.at_gate)
 		return __real_crypto_scalarmult_curve25519_base(q, n);
 	k = memory_find(&the.statics, n);
 	if (k)
@@ -228,7 +232,7 @@ int __wrap_crypto_scalarmult_curve25519(uint8_t *q, const uint8_t *n, const uint
 	bool first;
 
 	the.counts.dh++;
-	if (the.is_real)
+	if (the.is_real || the.at_gate)
 		return __real_crypto_scalarmult_curve25519(q, n, p);
 	if (is_made_up(p) && __real_crypto_scalarmult_curve25519(q, n, p) != 0)
 		return -1;
@@ -335,6 +339,23 @@ int __wrap_crypto_aead_chacha20poly1305_ietf_decrypt(uint8_t *m,
                                                      const uint8_t *npub,
                                                      const uint8_t *k);
 
+static bool is_sealed_really(const uint8_t *key)
+{
+	return the.is_real || the.at_gate ||
+	       (the.gate_keys.count && memory_find(&the.gate_keys, key));
+}
+
+void __real_noise_split(struct noise *n, struct noise_keys *ret_keys);
+void __wrap_noise_split(struct noise *n, struct noise_keys *ret_keys);
+void __wrap_noise_split(struct noise *n, struct noise_keys *ret_keys)
+{
+	__real_noise_split(n, ret_keys);
+	if (!the.at_gate || the.is_real)
+		return;
+	memory_add(&the.gate_keys, ret_keys->to_responder);
+	memory_add(&the.gate_keys, ret_keys->to_initiator);
+}
+
 /* lint: params, libsodium's */
 int __wrap_crypto_aead_chacha20poly1305_ietf_encrypt(uint8_t *c,
                                                      count *clen,
@@ -348,7 +369,7 @@ int __wrap_crypto_aead_chacha20poly1305_ietf_encrypt(uint8_t *c,
 {
 	const struct sealing s = { c, mlen, ad, adlen, npub, k };
 
-	if (the.is_real)
+	if (is_sealed_really(k))
 		return __real_crypto_aead_chacha20poly1305_ietf_encrypt(c, clen, m, mlen, ad, adlen,
 		                                                        nsec, npub, k);
 	if (mlen)
@@ -391,7 +412,7 @@ int __wrap_crypto_aead_chacha20poly1305_ietf_decrypt(uint8_t *m,
 	const struct sealing s = { c, clen - TAG_BYTES, ad, adlen, npub, k };
 	int err = -1;
 
-	if (the.is_real)
+	if (is_sealed_really(k))
 		err = __real_crypto_aead_chacha20poly1305_ietf_decrypt(m, mlen, nsec, c, clen, ad,
 		                                                       adlen, npub, k);
 	else if (clen >= TAG_BYTES)
@@ -409,6 +430,11 @@ int __wrap_crypto_aead_chacha20poly1305_ietf_decrypt(uint8_t *m,
 void crypto_use_real(bool real)
 {
 	the.is_real = real;
+}
+
+void crypto_at_gate(bool at_gate)
+{
+	the.at_gate = at_gate;
 }
 
 bool crypto_is_real(void)

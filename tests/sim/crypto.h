@@ -7,6 +7,9 @@
  *	X25519           stand-in: a keyed hash of both public keys.  Computing it takes a secret.
  *	AEAD             stand-in: a tag over key, nonce, additional data and text; no encryption.
  *
+ * What passes a gate to real daemons (gate.h) is real, whatever the rest is: its handshakes, and
+ * every frame under the keys that come of them.
+ *
  * Bound by `ld --wrap`: the archives are those of the daemon.
  */
 #ifndef SMEG_TESTS_SIM_CRYPTO_H
@@ -17,6 +20,9 @@
 /* Process-wide, as the linker's binding is.  Memories outlive a world: they change no result. */
 void crypto_use_real(bool real);
 bool crypto_is_real(void);
+
+/* From now on the hub handles what has come through a gate. */
+void crypto_at_gate(bool at_gate);
 
 /* Computations that a daemon would have made. */
 struct crypto_counts {

@@ -9,6 +9,7 @@
 #include "tests/sim/host.h"
 
 #include "crdt/pool.h"
+#include "tests/sim/gate.h"
 #include "tests/sim/net.h"
 #include "tests/sim/tap.h"
 
@@ -419,8 +420,10 @@ static void handle(struct world *w, struct host *h, struct arrival *a)
 
 	if (arrival_is_due(w, a, &remote)) {
 		begin(w, h, a->kind == ARRIVAL_BYTES ? p->message_us : p->tick_us);
+		crypto_at_gate(gate_has(a->link));
 		if (to_hub(w, h, a, &remote))
 			abort();
+		crypto_at_gate(false);
 		h->marked += crypto_take_marked();
 		carry_outputs(w, h, &w->outer, true);
 		end(w, h);

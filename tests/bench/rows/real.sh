@@ -25,13 +25,23 @@ sockets() {
 	for n; do echo "$T/n$n/run/smegd.sock"; done
 }
 
+# Seconds of processor time of all of them.
+cpu() {
+	for n in $all; do cat "/proc/$(many_pid "$n")/stat" 2>/dev/null; done |
+		awk -v hz="$(getconf CLK_TCK)" '{ n += $14 + $15 } END { printf "%.1f\n", n / hz }'
+}
+frames() {
+	for n in $all; do many_ctl "$n" status --json 2>/dev/null; done |
+		jq -s '[.[].smegd.frames_sent] | add'
+}
+
 many_host
 for n in $all; do
 	many_start "$n"
 	disown "$spawned"
 done
 many_wait $all
-note "$count daemons answer; load $(cut -d ' ' -f 1 /proc/loadavg)"
+note "$count daemons answer, $(cpu) s of processor time; load $(cut -d ' ' -f 1 /proc/loadavg)"
 many_token 1 "$T/token"
 
 declare -A joins
@@ -47,14 +57,15 @@ failed=0
 for n in "${!joins[@]}"; do
 	wait "${joins[$n]}" && continue
 	failed=$((failed + 1))
-	note "$n: $(tail -n 1 "$T/n$n.joined")"
+	note "$n: $(grep -v hint: "$T/n$n.joined" | tail -n 1)"
 done
-note "the joins took $(seconds $(($(ms) - begun))) s"
+note "the joins took $(seconds $(($(ms) - begun))) s, and $(cpu) s of processor time so far"
 figure real_join_failed $failed 1
 [ $failed = 0 ] || exit 1
 
 "$await" "$count" 300 $(sockets $all) >"$T/took" || exit 1
 took=$(($(ms) - begun))
+note "all count $count: $(cpu) s of processor time, $(frames) frames so far"
 wait_until 60 many_agree "$count" $all || {
 	note 'the lists do not agree'
 	exit 1
