@@ -94,9 +94,7 @@ int crypto_sign_verify_detached(const unsigned char *sig,
                                 unsigned long long mlen,
                                 const unsigned char *pk)
 {
-	static int (*verify)(const unsigned char *,
-	                     const unsigned char *,
-	                     unsigned long long,
+	static int (*verify)(const unsigned char *, const unsigned char *, unsigned long long,
 	                     const unsigned char *);
 	uint32_t at;
 
@@ -333,7 +331,8 @@ static void lab_init(struct lab *l, uint64_t seed)
 	rng_init(&l->rng, bytes);
 }
 
-/* --- one history -------------------------------------------------------------------------------- */
+/* --- one history --------------------------------------------------------------------------------
+ */
 
 /* What was taken about a member: by one replica, or by any. */
 struct memory {
@@ -554,7 +553,8 @@ static bool judge_member(struct history *h, size_t member)
 	for (size_t i = 0; i < h->count; i++) {
 		const struct entry *e = set_find(h->replicas[i].set, key);
 
-		if (is_sure && (!e || e->standing != STANDING_IN || e->record->counter != all.added))
+		if (is_sure &&
+		    (!e || e->standing != STANDING_IN || e->record->counter != all.added))
 			h->bad = "an add is lost";
 	}
 	return is_sure;
