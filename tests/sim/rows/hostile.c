@@ -555,7 +555,8 @@ static void enlist(struct war *x, unsigned host)
 /* Not the administrator, whose power is another question. */
 static void choose_villains(struct war *x)
 {
-	size_t wanted = MAX_OF(x->m->count / SHARE, 2);
+	/* In a small mesh more, or no member had two of them as watchers. */
+	size_t wanted = MAX_OF(x->m->count / SHARE, MIN_OF(x->m->count / 6, 10));
 	unsigned lowest = 1;
 
 	for (unsigned i = 2; i < x->m->count; i++)
