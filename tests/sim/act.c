@@ -81,9 +81,10 @@ void invite_for(struct world *w, struct model *m, unsigned who, char token[TOKEN
 	memcpy(token, w->hosts[0]->outcome.result.token, TOKEN_TEXT_BYTES);
 }
 
-static void begin_join(struct world *w, unsigned host, const char *token)
+/* role: 0: what the token allows. */
+static void begin_join(struct world *w, unsigned host, const char *token, enum role role)
 {
-	struct command c = { .kind = CMD_JOIN };
+	struct command c = { .kind = CMD_JOIN, .role = role };
 
 	c.token = (struct bytes){ (const uint8_t *)token, strlen(token) };
 	host_command(w, w->hosts[host], &c);
@@ -97,7 +98,12 @@ static void note_joined(struct world *w, struct model *m, unsigned host)
 
 int join(struct world *w, struct model *m, unsigned host, const char *token)
 {
-	begin_join(w, host, token);
+	return join_as(w, m, host, token, (enum role)0);
+}
+
+int join_as(struct world *w, struct model *m, unsigned host, const char *token, enum role role)
+{
+	begin_join(w, host, token, role);
 	if (!world_run(w, w->now_us + MINUTE_US, outcome_done, w->hosts[host]))
 		return ERR_TIMED_OUT;
 	if (!w->hosts[host]->outcome.result.err)
@@ -154,7 +160,7 @@ static void join_all(struct world *w, struct model *m)
 	create(w, m, 0);
 	expect(w, invite(w, m, 0, (uint32_t)m->count, token), "invite", 0);
 	for (unsigned i = 1; i < m->count; i++)
-		begin_join(w, i, token);
+		begin_join(w, i, token, (enum role)0);
 	if (!world_run(w, w->now_us + 2 * MINUTE_US, all_done, m))
 		world_fail(w, "not all joins came to an end");
 	for (unsigned i = 1; i < m->count; i++) {

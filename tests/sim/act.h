@@ -26,6 +26,7 @@ int invite(struct world *w,
 /* A token for one key, so that its holder can join where no administrator is. */
 void invite_for(struct world *w, struct model *m, unsigned who, char token[TOKEN_TEXT_BYTES]);
 int join(struct world *w, struct model *m, unsigned host, const char *token);
+int join_as(struct world *w, struct model *m, unsigned host, const char *token, enum role role);
 void leave(struct world *w, struct model *m, unsigned host);
 
 /* Change a host's description, at once; the outcome is not waited for. */
