@@ -8,12 +8,13 @@
 #include "tests/sim/spread.h"
 
 #define DEATHS 4
+#define WITHIN_US SECOND_US /* less than it takes to find it by a pull */
 
 static void must_spread(struct world *w, struct model *m, unsigned origin)
 {
 	struct spread s;
 
-	spread_change(w, m, origin, 20 * SECOND_US, &s);
+	spread_change(w, m, origin, WITHIN_US, &s);
 	if (s.missing)
 		world_fail(w, "a change of host %u did not reach %zu of %zu", origin, s.missing,
 		           s.hosts);
