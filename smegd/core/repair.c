@@ -46,6 +46,7 @@
 #define SERVED_MAX 64         /* costly requests of one neighbour a second */
 #define FETCH_SHARE 4         /* pages when more than a quarter of the members is missing */
 #define FETCH_TIMEOUT_MS (10 * MS_PER_SECOND)
+#define FETCH_BUSY_MS (2 * MS_PER_SECOND) /* since the last page was asked for: they are coming */
 
 struct decoding {
 	uint64_t salt;
@@ -437,11 +438,22 @@ static enum sketch_state decode(struct step *st, struct decoding *d, struct byte
 	return state;
 }
 
+/*
+ * Pages are coming in: what a sketch would find is mostly what the next ones bring, and each of our
+ * neighbours would find it anew.
+ */
+static bool is_fetching(const struct step *st, const struct mesh *m)
+{
+	return m->fetching && st->now.mono_ms - m->fetching_ms < FETCH_BUSY_MS;
+}
+
 static void on_sketch(struct step *st, struct session *s, const struct msg *msg)
 {
 	struct decoding *d = s->mending.decoding;
 	enum sketch_state state;
 
+	if (is_fetching(st, s->mesh))
+		return;
 	/* Both began at once: that of the lower key goes on. */
 	if (msg->u.sketch.from == 0 && s->mending.begun_ms &&
 	    st->now.mono_ms - s->mending.begun_ms < REPAIR_PAUSE_MS && s->mending.salt &&
@@ -693,6 +705,10 @@ static void begin(struct step *st, struct session *s)
 		return;
 	r->begun_ms = st->now.mono_ms;
 	step_trace(st, TRACE_REPAIR, s->mesh, s->peer ? &s->peer->key : NULL, 0);
+	if (is_fetching(st, s->mesh)) {
+		check_later(st, s, REPAIR_PAUSE_MS);
+		return;
+	}
 	must_wait = r->waited < turns_to_wait(s);
 	if (catch_up(st, s)) {
 		r->waited = 0;
