@@ -37,6 +37,8 @@ int node_new(const struct node_options *options, struct node **ret)
 	                                       options->pull_interval_ms, options->timeout_ms });
 	if (!n->options.poll_interval_ms)
 		n->options.poll_interval_ms = POLL_INTERVAL_MS;
+	if (!n->options.life_ms)
+		n->options.life_ms = LIFE_MS;
 	rng_init(&n->rng, options->seed);
 	memset(n->options.seed, 0, sizeof(n->options.seed));
 	list_init(&n->meshes);
@@ -134,7 +136,7 @@ static void age(struct step *st, struct mesh *m)
 
 	if (st->now.mono_ms < m->age_ms)
 		return;
-	m->age_ms = st->now.mono_ms + AGE_INTERVAL_MS;
+	m->age_ms = st->now.mono_ms + AGE_INTERVAL_MS(m);
 	redeem_age(st);
 	if (!clock_is_trusted(m))
 		return;

@@ -40,7 +40,7 @@
 #define APPLY_RETRY_MAX_MS (30 * MS_PER_SECOND)
 #define JOIN_ANSWER_MS (RELAY_TIMEOUT_MS + 2 * MS_PER_SECOND) /* to a redemption */
 #define JOIN_ASK_MS 300 /* between two questions for digests while fetching and comparing */
-#define AGE_INTERVAL_MS (10 * MS_PER_MINUTE)
+#define AGE_INTERVAL_MS(m) MIN_OF(10 * MS_PER_MINUTE, (m)->life_ms / 6)
 
 /* --- members ------------------------------------------------------------------------------ */
 
