@@ -360,7 +360,7 @@ enum offer mesh_offer(struct step *st, struct mesh *m, struct bytes raw, uint64_
 	struct offered o;
 	/* Our own may be dated ahead of a clock that went back: they go on from the last counter.
 	 */
-	int err = set_offer(m->set, raw, st->now, from == 0, &o);
+	int err = set_offer(m->set, raw, age_time(m, st->now), from == 0, &o);
 
 	if (err) {
 		step_fail(st, err);

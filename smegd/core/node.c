@@ -129,6 +129,12 @@ static bool clock_is_trusted(const struct mesh *m)
 	return ahead_ms < MS_PER_HOUR && ahead_ms > -MS_PER_HOUR;
 }
 
+struct instant age_time(const struct mesh *m, struct instant now)
+{
+	now.unix_ms -= now.unix_ms % AGE_INTERVAL_MS(m);
+	return now;
+}
+
 static void age(struct step *st, struct mesh *m)
 {
 	struct aging a = { st, m };
@@ -136,11 +142,12 @@ static void age(struct step *st, struct mesh *m)
 
 	if (st->now.mono_ms < m->age_ms)
 		return;
-	m->age_ms = st->now.mono_ms + AGE_INTERVAL_MS(m);
+	m->age_ms = st->now.mono_ms + age_time(m, st->now).unix_ms + AGE_INTERVAL_MS(m) -
+	            st->now.unix_ms;
 	redeem_age(st);
 	if (!clock_is_trusted(m))
 		return;
-	if (set_age(m->set, st->now, dropped, &a))
+	if (set_age(m->set, age_time(m, st->now), dropped, &a))
 		step_fail(st, -ENOMEM);
 	if (set_floor(m->set) != floor)
 		rows_put_floor(st, m);

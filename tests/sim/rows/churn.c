@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define LEAVE_US (10 * SECOND_US) /* at most, until the machine is another one */
-#define TURNOVER 4    /* times the mesh in a life */
+#define TURNOVER 4                /* times the mesh in a life */
 #define TOKEN_LIFE 50 /* joins for each invite: whom a token names as bootstrap may go too */
 
 enum phase {
