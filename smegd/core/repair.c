@@ -26,8 +26,9 @@
  * Rejected: fingerprints of all entries (40 bytes a member for one difference), Merkle trees (three
  * round trips, and a tree to keep).
  */
-#include "crdt/sketch.h"
 #include "smegd/core/node_priv.h"
+
+#include "crdt/sketch.h"
 
 #include <errno.h>
 #include <stdlib.h>
