@@ -84,10 +84,10 @@ struct mesh *mesh_new(struct step *st, const struct key *mesh_public, const char
 	m->owner = n;
 	m->state = MESH_PREPARING;
 	m->mesh_public = *mesh_public;
-	m->life_ms = LIFE_MS;
+	m->life_ms = n->options.life_ms;
 	m->role = ROLE_PEER;
 	m->publish_ms = TIME_NEVER;
-	m->age_ms = st->now.mono_ms + AGE_INTERVAL_MS;
+	m->age_ms = st->now.mono_ms + AGE_INTERVAL_MS(m);
 	m->settings.has_alias = m->settings.has_description = m->settings.has_places = true;
 	mesh_id_of(mesh_public, m->id);
 	memcpy(m->name, name, strlen(name) + 1);
@@ -360,7 +360,7 @@ enum offer mesh_offer(struct step *st, struct mesh *m, struct bytes raw, uint64_
 	struct offered o;
 	/* Our own may be dated ahead of a clock that went back: they go on from the last counter.
 	 */
-	int err = set_offer(m->set, raw, st->now, from == 0, &o);
+	int err = set_offer(m->set, raw, age_time(m, st->now), from == 0, &o);
 
 	if (err) {
 		step_fail(st, err);

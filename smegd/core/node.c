@@ -37,6 +37,8 @@ int node_new(const struct node_options *options, struct node **ret)
 	                                       options->pull_interval_ms, options->timeout_ms });
 	if (!n->options.poll_interval_ms)
 		n->options.poll_interval_ms = POLL_INTERVAL_MS;
+	if (!n->options.life_ms)
+		n->options.life_ms = LIFE_MS;
 	rng_init(&n->rng, options->seed);
 	memset(n->options.seed, 0, sizeof(n->options.seed));
 	list_init(&n->meshes);
@@ -127,6 +129,12 @@ static bool clock_is_trusted(const struct mesh *m)
 	return ahead_ms < MS_PER_HOUR && ahead_ms > -MS_PER_HOUR;
 }
 
+struct instant age_time(const struct mesh *m, struct instant now)
+{
+	now.unix_ms -= now.unix_ms % AGE_INTERVAL_MS(m);
+	return now;
+}
+
 static void age(struct step *st, struct mesh *m)
 {
 	struct aging a = { st, m };
@@ -134,11 +142,12 @@ static void age(struct step *st, struct mesh *m)
 
 	if (st->now.mono_ms < m->age_ms)
 		return;
-	m->age_ms = st->now.mono_ms + AGE_INTERVAL_MS;
+	m->age_ms = st->now.mono_ms + age_time(m, st->now).unix_ms + AGE_INTERVAL_MS(m) -
+	            st->now.unix_ms;
 	redeem_age(st);
 	if (!clock_is_trusted(m))
 		return;
-	if (set_age(m->set, st->now, dropped, &a))
+	if (set_age(m->set, age_time(m, st->now), dropped, &a))
 		step_fail(st, -ENOMEM);
 	if (set_floor(m->set) != floor)
 		rows_put_floor(st, m);

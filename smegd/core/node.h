@@ -31,6 +31,7 @@ struct node_options {
 	int64_t pull_interval_ms;      /* digest with a random neighbour; 0: 5000 */
 	int64_t timeout_ms;            /* silence on a session until it is lost; 0: 12 000 */
 	int64_t poll_interval_ms;      /* read the devices; 0: 8000 */
+	int64_t life_ms;               /* of meshes; 0: LIFE_MS, as everywhere; for simulators */
 };
 
 int node_new(const struct node_options *options, struct node **ret) MUST_CHECK;

@@ -41,7 +41,7 @@
 #define APPLY_RETRY_MAX_MS (30 * MS_PER_SECOND)
 #define JOIN_ANSWER_MS (RELAY_TIMEOUT_MS + 2 * MS_PER_SECOND) /* to a redemption */
 #define JOIN_ASK_MS 300 /* between two questions for digests while fetching and comparing */
-#define AGE_INTERVAL_MS (10 * MS_PER_MINUTE)
+#define AGE_INTERVAL_MS(m) MIN_OF(10 * MS_PER_MINUTE, (m)->life_ms / 6) /* see age_time() */
 
 /* --- members ------------------------------------------------------------------------------ */
 
@@ -318,7 +318,12 @@ struct mesh *mesh_new(struct step *st, const struct key *mesh_public, const char
 void mesh_free(struct mesh *m);
 struct mesh *mesh_by_id(const struct node *n, const char *id);
 struct mesh *mesh_by_name(const struct node *n, const char *name); /* name or id; not LEFT ones */
-bool mesh_is_over(const struct mesh *m);          /* LEFT or LEAVING: nothing that people see */
+bool mesh_is_over(const struct mesh *m); /* LEFT or LEAVING: nothing that people see */
+/*
+ * The time by which things are old: all forget at the same moments.  Else those who have forgotten
+ * and those who have not differ all the while, and no repair can make them equal.
+ */
+struct instant age_time(const struct mesh *m, struct instant now);
 bool mesh_is_running(const struct mesh *m);       /* ACTIVE */
 void mesh_start(struct step *st, struct mesh *m); /* becomes ACTIVE */
 void mesh_stop_sessions(struct step *st, struct mesh *m);

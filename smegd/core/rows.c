@@ -196,7 +196,8 @@ static void read_keys(struct mesh *m, struct reader *r)
 static bool is_sane(const struct mesh *m, const struct row *row)
 {
 	return strcmp(m->id, row->mesh) == 0 && name_is_label(m->name) &&
-	       (m->role == ROLE_PEER || m->role == ROLE_CLIENT) && m->life_ms == LIFE_MS &&
+	       (m->role == ROLE_PEER || m->role == ROLE_CLIENT) &&
+	       m->life_ms == m->owner->options.life_ms &&
 	       (!m->has_mesh_pair || key_equal(&m->mesh_pair.sign_public, &m->mesh_public)) &&
 	       command_settings(&m->settings, NULL) == 0;
 }

@@ -570,6 +570,7 @@ static void start(struct world *w, struct host *h)
 		.wg_port = 51820,
 		.device_prefix = "smeg",
 		.no_devices = !w->options.devices,
+		.life_ms = w->options.life_ms,
 	};
 	struct hub_options ho = { .mem = &w->mem, .directory = { NULL, identities, admit } };
 

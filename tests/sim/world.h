@@ -67,6 +67,7 @@ struct world_options {
 	int64_t jitter_us;      /* up to this more */
 	unsigned loss_permille; /* of portions: they come a retransmission later */
 	struct prices prices;
+	int64_t life_ms; /* of meshes; 0: as shipped */
 	bool trace;
 	bool devices;          /* model WireGuard devices too */
 	bool prepared;         /* begin from prepared disks, however few hosts there are */
