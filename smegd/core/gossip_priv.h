@@ -5,7 +5,7 @@
  *	near.c    fingers that answer quickly
  *	gossip.c  sessions, what comes by them, the walk over neighbours
  *	news.c    telling news, announcing them
- *	repair.c  digests, catching up, sketches, pages
+ *	repair.c  digests, catching up, sketches; pages.c the whole state
  *	watch.c   who is silent, prune certificates, refuting our own
  *	beat.c    the leader's heartbeats
  */
@@ -155,6 +155,10 @@ void repair_digest(struct step *st, struct session *s, const struct msg *msg);
 void repair_entries(struct step *st, struct session *s, const struct msg *msg); /* a page */
 void repair_message(struct step *st, struct session *s, const struct msg *msg);
 void repair_fetch(struct step *st, struct session *s);
+/* Answer MSG_FETCH. */
+void repair_page(struct step *st, struct session *s, const struct msg *msg);
+/* May this neighbour make us work once more in this second? */
+bool repair_may_serve(struct step *st, struct session *s);
 void repair_end(const struct mem *mem, struct session *s); /* frees what it holds for it */
 void repair_tick(struct step *st, struct session *s);
 

@@ -295,7 +295,7 @@ static void make_replica(struct world *w, const struct pattern *p)
 		.mem = &w->mem,
 		.pool = w->pool,
 		.mesh_public = p->mesh_public,
-		.life_ms = LIFE_MS,
+		.life_ms = w->options.life_ms ? w->options.life_ms : LIFE_MS,
 		.members_max = LIMIT_MEMBERS,
 	};
 	struct loading l = { .now = { .mono_ms = world_ms(w),

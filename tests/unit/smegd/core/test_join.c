@@ -303,7 +303,7 @@ static void appoint(struct net *n, size_t host)
 {
 	struct mesh *home = net_mesh(n, 0, "home");
 	struct bytes raw;
-	struct msg msg = { .kind = MSG_ENTRIES, .u.entries = { &raw, 1 } };
+	struct msg msg = { .kind = MSG_ENTRIES, .u.entries = { .stmts = &raw, .count = 1 } };
 	struct event ev = { .kind = EV_MESSAGE, .u.message.msg = &msg };
 	struct stmt *s;
 

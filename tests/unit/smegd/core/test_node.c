@@ -56,7 +56,7 @@ static const char *alias_of(const struct net *n, size_t seen_by, size_t host)
 static void tell(struct net *n, size_t host, size_t by, const struct stmt *s)
 {
 	struct bytes raw = s->raw;
-	struct msg msg = { .kind = MSG_ENTRIES, .u.entries = { &raw, 1 } };
+	struct msg msg = { .kind = MSG_ENTRIES, .u.entries = { .stmts = &raw, .count = 1 } };
 	struct event ev = { .kind = EV_MESSAGE };
 	const struct peer *p =
 		mesh_peer(net_mesh(n, host, "home"), &net_mesh(n, by, "home")->self.box_public);
