@@ -2,8 +2,9 @@
  * The top of the ladder of repair (repair.c): the whole state in pages.
  *
  * A page holds all statements about the members of a range of keys, the first one also the mesh
- * key's.  Who asked for it knows therefore what of that range the other side lacks, sends that back,
- * and asks for the next one: the answering side keeps nothing.  One neighbour at a time is asked.
+ * key's.  Who asked for it knows therefore what of that range the other side lacks, sends that
+ * back, and asks for the next one: the answering side keeps nothing.  One neighbour at a time is
+ * asked.
  */
 #include "smegd/core/node_priv.h"
 
