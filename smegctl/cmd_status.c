@@ -66,7 +66,8 @@ static void print_clock(struct call *c, const struct mesh_info *m)
 
 static bool is_troubled(const struct member_info *m)
 {
-	return !m->is_self && strcmp(m->standing, "in") == 0 &&
+	return !m->is_self &&
+	       (strcmp(m->standing, "in") == 0 || strcmp(m->standing, "pruned") == 0) &&
 	       strcmp(m->reachability, "reachable") != 0;
 }
 

@@ -220,22 +220,32 @@ bool member_is_current(const struct member_info *m)
 	       strcmp(m->standing, "pruned") == 0;
 }
 
+/* Out by the word of its watchers, and not heard since. */
+static bool is_pruned(const struct member_info *m)
+{
+	return strcmp(m->standing, "pruned") == 0;
+}
+
 struct cell member_state(struct call *c, const struct member_info *m, int64_t now_ms)
 {
+	const char *what = "unreachable";
 	char since[DURATION_BYTES];
-	enum tint tint;
+	enum tint tint = TINT_BAD;
 
 	if (m->is_self)
 		return (struct cell){ "this host", TINT_NONE };
-	if (strcmp(m->standing, "in") != 0)
+	if (strcmp(m->standing, "in") != 0 && !is_pruned(m))
 		return (struct cell){ m->standing, TINT_DIM };
-	tint = strcmp(m->reachability, "suspect") == 0 ? TINT_WARN : TINT_BAD;
+	if (strcmp(m->reachability, "suspect") == 0) {
+		tint = TINT_WARN;
+		what = "suspect";
+	}
 	if (m->is_reachable && tint == TINT_BAD)
-		return (struct cell){ "reachable", TINT_GOOD };
+		return (struct cell){ is_pruned(m) ? "coming back" : "reachable", TINT_GOOD };
 	if (m->since_ms == 0)
-		return (struct cell){ tint == TINT_WARN ? "suspect" : "unreachable", tint };
+		return (struct cell){ text_make(c, "%s%s", what, is_pruned(m) ? ", pruned" : ""),
+			              tint };
 	duration_text(now_ms - m->since_ms, since);
-	return (struct cell){
-		text_make(c, "%s %s", tint == TINT_WARN ? "suspect" : "unreachable", since), tint
-	};
+	return (struct cell){ text_make(c, "%s %s%s", what, since, is_pruned(m) ? ", pruned" : ""),
+		              tint };
 }

@@ -112,7 +112,7 @@ static void fill_peer(const struct peer *p, struct member_view *v)
 	v->has_session = p->session != NULL;
 	if (p->session)
 		v->remote = p->session->remote;
-	v->is_reachable = v->has_session || !p->is_unreachable;
+	v->is_reachable = !p->is_unreachable; /* a session may be dead without knowing */
 	/* Who is suspect counts as there: that is what suspecting means. */
 	if (!v->is_reachable)
 		v->reachability = UNREACHABLE;
@@ -161,6 +161,11 @@ static void fill_member(const struct mesh *m, const struct entry *e, struct memb
 	}
 	if (p)
 		fill_peer(p, v);
+	if (e->standing == STANDING_PRUNED && (!v->has_session || !v->is_reachable)) {
+		v->is_reachable = false;
+		v->reachability = UNREACHABLE;
+		v->changed_mono_ms = p ? p->pruned_ms : 0;
+	}
 }
 
 static const struct entry *entry_after(const struct mesh *m, const struct key *after)
