@@ -58,9 +58,9 @@ void tree_spot(const struct mesh *m, const struct key *k, struct spot *ret_spot)
 
 		ret_spot->position[t] = position;
 		ret_spot->level[t] = level;
-		ret_spot->digit[t] = level < TREE_LEVELS
-		                             ? (uint8_t)(position >> (60 - 4 * level) & 15)
-		                             : (uint8_t)0;
+		ret_spot->digit[t] = 0;
+		if (level < TREE_LEVELS)
+			ret_spot->digit[t] = (uint8_t)(position >> (60 - 4 * level) & 15);
 	}
 }
 
