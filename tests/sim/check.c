@@ -131,9 +131,16 @@ static bool may_be_pruned(const struct world *w, const struct host *h)
 	       is_cut_off(w, h);
 }
 
+/* May this view have it so?  Who is just back has old news for a while, and may still hear of more.
+ */
+static bool is_excused(const struct world *w, size_t viewer, const struct host *h)
+{
+	return may_be_pruned(w, h) || w->now_us - w->hosts[viewer]->back_us < CHECK_BACK_US;
+}
+
 static void check_one(struct world *w, const struct model *m, size_t viewer, long who, int standing)
 {
-	bool excused = standing == STANDING_PRUNED && may_be_pruned(w, w->hosts[who]);
+	bool excused = standing == STANDING_PRUNED && is_excused(w, viewer, w->hosts[who]);
 
 	if (m->of[who] == EXPECT_IN && standing != STANDING_IN && !excused)
 		world_fail(w, "host %zu counts host %ld out (%d)", viewer, who, standing);
@@ -164,7 +171,7 @@ static void check_view(struct world *w, const struct model *m, size_t i, bool se
 			check_one(w, m, i, who, (int)member.standing);
 		} else if (member.standing == STANDING_EXPELLED ||
 		           (member.standing == STANDING_PRUNED && m->of[who] == EXPECT_IN &&
-		            !may_be_pruned(w, w->hosts[who]))) {
+		            !is_excused(w, i, w->hosts[who]))) {
 			world_fail(w, "host %zu: host %ld was removed by others", i, who);
 		}
 	}
