@@ -10,6 +10,8 @@
  */
 #include "smegd/conf_priv.h"
 
+#include "api/model/utf8.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -181,11 +183,16 @@ static bool set_text(const char *text, size_t cap, char *field)
 	return true;
 }
 
-/* What a path or a name may consist of; no control characters, and UTF-8 as it comes. */
+/*
+ * What a path may consist of: UTF-8 without control characters, also those beyond ASCII, which an
+ * escape can write and YAML does not read.
+ */
 static bool is_clean(const char *text)
 {
-	for (const char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
+	size_t bytes;
+
+	for (size_t left = strlen(text); left > 0; left -= bytes, text += bytes)
+		if (!utf8_is_safe(utf8_next(text, left, &bytes)))
 			return false;
 	return true;
 }
