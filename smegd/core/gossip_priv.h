@@ -107,7 +107,6 @@ struct newslog {
 	uint64_t due;      /* all items before this one have been told */
 	uint64_t announced;
 	int64_t told_ms[TREES]; /* mono: when news were last told */
-	int64_t news_ms;        /* mono: when the replica last changed */
 	bool has_asked_for;
 };
 
@@ -117,6 +116,8 @@ void news_announced(struct step *st, struct session *s, const struct msg *msg);
 void news_wanted(struct step *st, struct session *s, const struct msg *msg);
 void news_tick(struct step *st, struct mesh *m); /* announce what is old enough */
 int64_t news_deadline(const struct mesh *m);
+/* Has this session brought it, by any way? */
+bool news_is_from(const struct news *item, const struct session *s);
 /* The item of this id, or NULL. */
 struct news *newslog_find(const struct mesh *m, uint64_t id);
 struct news *newslog_at(const struct mesh *m, uint64_t number); /* NULL: no longer there */

@@ -122,7 +122,7 @@ static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
 	memset(item, 0, sizeof(*item));
 	item->stmt = stmt_ref(s);
 	item->id = stmt_id(s);
-	item->at_ms = l->news_ms = st->now.mono_ms;
+	item->at_ms = st->now.mono_ms;
 	return item;
 }
 
@@ -387,8 +387,13 @@ size_t gossip_cast(struct step *st,
 /* --- announcing ---------------------------------------------------------------------------------
  */
 
-/* Ids of items that are old enough, to be told to one session; nothing of what it gave us. */
-static size_t gather_ids(const struct mesh *m,
+bool news_is_from(const struct news *item, const struct session *s)
+{
+	return item->first_from == s->id || item->from[0] == s->id || item->from[1] == s->id;
+}
+
+/* Old enough, and nothing that it gave us. */
+static size_t gather_old(const struct mesh *m,
                          const struct session *to,
                          int64_t until_ms,
                          uint64_t ids[ANNOUNCED_MAX])
@@ -397,41 +402,42 @@ static size_t gather_ids(const struct mesh *m,
 
 	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
 		const struct news *item = newslog_at(m, n);
-		bool is_its = item && (item->first_from == to->id || item->from[0] == to->id ||
-		                       item->from[1] == to->id);
 
 		/* What a join or a repair fetched is nothing that the trees had to bring. */
-		if (item && item->at_ms <= until_ms && !is_its && item->told)
+		if (item && item->at_ms <= until_ms && item->told && !news_is_from(item, to))
 			ids[count++] = item->id;
 	}
 	return count;
 }
 
-static void announce_to(struct step *st, struct session *s, int64_t until_ms, bool asked_for)
+/* Came by repair, and from somebody else. */
+static size_t gather_repaired(const struct mesh *m,
+                              const struct session *to,
+                              uint64_t ids[ANNOUNCED_MAX])
 {
-	struct mesh *m = s->mesh;
-	struct msg msg = { .kind = MSG_ANNOUNCE };
-	uint64_t ids[ANNOUNCED_MAX];
+	size_t count = 0;
 
-	if (!asked_for) {
-		msg.u.items.count = gather_ids(m, s, until_ms, ids);
-	} else {
-		for (uint64_t n = m->log.announced;
-		     n < m->log.next && msg.u.items.count < ANNOUNCED_MAX; n++) {
-			const struct news *item = newslog_at(m, n);
+	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
+		const struct news *item = newslog_at(m, n);
 
-			if (item && item->is_asked_for && item->first_from != s->id)
-				ids[msg.u.items.count++] = item->id;
-		}
+		if (item && item->is_asked_for && item->first_from != to->id)
+			ids[count++] = item->id;
 	}
-	msg.u.items.items = ids;
-	if (msg.u.items.count)
+	return count;
+}
+
+static void announce_to(struct step *st, const struct session *s, uint64_t *ids, size_t count)
+{
+	struct msg msg = { .kind = MSG_ANNOUNCE, .u.items = { .items = ids, .count = count } };
+
+	if (count)
 		step_send(st, s, LANE_CONTROL, &msg);
 }
 
 /* What came by repair goes to all fingers at once. */
 static void announce_repaired(struct step *st, struct mesh *m)
 {
+	uint64_t ids[ANNOUNCED_MAX];
 	struct map_node *pos;
 
 	if (!m->log.has_asked_for)
@@ -442,7 +448,7 @@ static void announce_repaired(struct step *st, struct mesh *m)
 
 		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
 		    (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
-			announce_to(st, s, st->now.mono_ms, true);
+			announce_to(st, s, ids, gather_repaired(m, s, ids));
 	}
 	for (uint64_t n = m->log.announced; n < m->log.next; n++)
 		if (newslog_at(m, n))
@@ -493,12 +499,13 @@ void news_tick(struct step *st, struct mesh *m)
 {
 	int64_t until_ms = st->now.mono_ms - ANNOUNCE_AFTER_MS;
 	struct peer *next = m->next.use;
+	uint64_t ids[ANNOUNCED_MAX];
 
 	if (announce_at(m) > st->now.mono_ms)
 		return;
 	m->log.announced = MAX_OF(m->log.announced, first_number(m));
 	if (next && next->session)
-		announce_to(st, next->session, until_ms, false);
+		announce_to(st, next->session, ids, gather_old(m, next->session, until_ms, ids));
 	while (m->log.announced < m->log.next && newslog_at(m, m->log.announced)->at_ms <= until_ms)
 		m->log.announced++;
 }

@@ -202,8 +202,7 @@ static size_t not_its(const struct session *s, const struct news *list[CATCH_UP_
 	for (uint64_t n = m->log.next - news_since(s); n < m->log.next; n++) {
 		const struct news *item = newslog_at(m, n);
 
-		if (item && item->first_from != s->id && item->from[0] != s->id &&
-		    item->from[1] != s->id)
+		if (item && !news_is_from(item, s))
 			list[count++] = item;
 	}
 	return count;
