@@ -110,15 +110,11 @@ void gossip_ask(struct step *st, struct session *s)
 
 void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
 {
-	struct map_node *pos;
+	struct session *s;
 
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
-		    (!s->is_asking || st->now.mono_ms - s->asked_ms >= pause_ms))
-			gossip_ask(st, s);
-	}
+	session_for_each(s, m) if (!s->as_joiner && !s->is_closing &&
+	                           (!s->is_asking || st->now.mono_ms - s->asked_ms >= pause_ms))
+		gossip_ask(st, s);
 }
 
 void gossip_start(struct step *st, struct mesh *m)
@@ -186,7 +182,7 @@ void gossip_session_down(struct step *st, struct session *s)
 		s->mesh->fetching = 0;
 	if (s->peer->session)
 		return;
-	tree_session_down(st, s->peer);
+	tree_session_down(s->peer);
 	if (!s->said_bye && !s->is_closing)
 		watch_broken(st, s->peer);
 }
@@ -258,35 +254,22 @@ static void each_session(struct step *st,
                          struct mesh *m,
                          void (*visit)(struct step *st, struct session *s))
 {
-	struct map_node *pos;
-	struct map_node *tmp;
+	struct session *s;
 
-	map_for_each_safe(pos, tmp, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m && !s->as_joiner && !s->is_closing)
-			visit(st, s);
-	}
+	session_for_each_safe(s, m) if (!s->as_joiner && !s->is_closing) visit(st, s);
 }
 
 static void pull_random(struct step *st, struct mesh *m)
 {
-	struct map_node *pos;
-	uint64_t pick;
+	struct session *s;
 
 	m->repair_ms =
 		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.pull_interval_ms, 30);
-	if (!m->sessions_count)
+	if (!m->sessions_all)
 		return;
-	pick = rng_below(&st->n->rng, m->sessions_count);
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh != m || s->as_joiner)
-			continue;
-		if (pick-- == 0 && !s->is_closing)
-			gossip_ask(st, s);
-	}
+	s = m->sessions[rng_below(&st->n->rng, m->sessions_all)];
+	if (s->peer && !s->is_closing)
+		gossip_ask(st, s);
 }
 
 void gossip_tick(struct step *st, struct mesh *m)

@@ -53,7 +53,7 @@ void tree_peer(const struct mesh *m, struct peer *p); /* fills in p->spot of a n
 /* The standing or the record of a member has changed. */
 void tree_member(struct step *st, struct mesh *m, const struct entry *e);
 void tree_session_up(struct step *st, struct session *s);
-void tree_session_down(struct step *st, struct peer *p);
+void tree_session_down(struct peer *p);
 void tree_unreachable(struct step *st, struct peer *p);
 /* Settle the slots, mark whom we want (p->is_wanted), count who lacks a session (m->lacking). */
 void tree_choose(struct step *st, struct mesh *m);

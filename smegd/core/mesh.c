@@ -129,6 +129,14 @@ void mesh_free(struct mesh *m)
 		keypair_fini(&m->joining->invite_pair);
 		mem_free(mem, m->joining);
 	}
+	while (m->sessions_all) {
+		struct session *s = m->sessions[m->sessions_all - 1];
+
+		session_drop(m->owner, s);
+		repair_end(mem, s);
+		mem_free(mem, s);
+	}
+	mem_free(mem, m->sessions);
 	set_free(m->set);
 	keypair_fini(&m->self);
 	keypair_fini(&m->mesh_pair);
@@ -197,14 +205,9 @@ void mesh_start(struct step *st, struct mesh *m)
 /* Sessions close one by one as their EV_SESSION_DOWN comes; they are told now. */
 void mesh_stop_sessions(struct step *st, struct mesh *m)
 {
-	struct map_node *pos;
+	struct session *s;
 
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m)
-			step_close(st, s);
-	}
+	session_for_each(s, m) step_close(st, s);
 }
 
 /* --- the end -------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/table.h"
 #include "crdt/set.h"
 #include "smegd/core/gossip_priv.h"
 #include "smegd/core/node.h"
@@ -83,10 +84,8 @@ struct peer {
 /* --- sessions ----------------------------------------------------------------------------- */
 
 struct session {
-	struct map_node node; /* in node.sessions, by id */
-	uint8_t id_key[8];    /* big-endian id */
 	uint64_t id;
-	struct mesh *mesh;
+	struct mesh *mesh; /* in its sessions too */
 	struct peer *peer; /* NULL while as_joiner */
 	bool dialled;      /* by us */
 	bool as_joiner;    /* the other side holds an invite only; or we do */
@@ -205,7 +204,10 @@ struct mesh {
 	struct map issued;
 	struct list relays;
 	uint64_t next_request;
-	size_t sessions_count;
+	struct session **sessions; /* oldest first, also joiners' */
+	size_t sessions_all;
+	size_t sessions_cap;
+	size_t sessions_count; /* of those, with members */
 	/* own record */
 	uint64_t last_counter;
 	uint64_t reserved_counter;
@@ -250,8 +252,8 @@ struct node {
 	struct rng rng;
 	bool is_started;
 	struct list meshes;
-	struct map sessions;
-	bool has_closing; /* among the sessions */
+	struct table sessions; /* by id */
+	bool has_closing;      /* among the sessions */
 	struct map seen;
 	bool seen_dirty;
 	int64_t last_mono_ms;
@@ -278,6 +280,17 @@ struct step {
 #define mesh_for_each(pos, node)                                         \
 	for (pos = container_of((node)->meshes.next, struct mesh, link); \
 	     &pos->link != &(node)->meshes; pos = container_of(pos->link.next, struct mesh, link))
+
+#define session_for_each(pos, mesh)                                                         \
+	for (size_t pos##_at = 0;                                                           \
+	     pos##_at < (mesh)->sessions_all && ((pos) = (mesh)->sessions[pos##_at], true); \
+	     pos##_at++)
+
+/* Newest first; the current one may end in the body. */
+#define session_for_each_safe(pos, mesh)                                   \
+	for (size_t pos##_at = (mesh)->sessions_all;                       \
+	     pos##_at-- > 0 && ((pos) = (mesh)->sessions[pos##_at], true); \
+	     pos##_at = MIN_OF(pos##_at, (mesh)->sessions_all))
 
 /* step.c: effects; none of these fails but by st->err.  step_progress() counts to JOIN_STEPS. */
 #define JOIN_STEPS 5
@@ -383,6 +396,8 @@ void dial_set_unreachable(struct step *st, struct peer *p, bool unreachable);
 void dial_sweep(struct step *st); /* at the end of a step: sessions that are closing */
 size_t dial_order(const struct node *n, const struct record *r, struct place *out);
 struct session *session_by_id(const struct node *n, uint64_t id);
+struct session *session_add(struct step *st, struct mesh *m, uint64_t id); /* NULL: st->err */
+void session_drop(struct node *n, struct session *s); /* out of the lists; not freed */
 
 /* create.c: what create and join have in common. */
 void joining_drop(struct step *st, struct mesh *m);

@@ -296,23 +296,23 @@ void tree_session_up(struct step *st, struct session *s)
 }
 
 /* Another connected peer of the slot. */
-static struct peer *substitute(const struct node *n, size_t t, const struct peer *gone)
+static struct peer *substitute(size_t t, const struct peer *gone)
 {
-	struct map_node *pos;
+	const struct session *s;
 
-	map_for_each(pos, &n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
+	session_for_each(s, gone->mesh)
+	{
 		struct peer *p = s->peer;
 
-		if (p && p != gone && p->mesh == gone->mesh && p->session == s && !p->is_leaf &&
-		    !s->is_closing && p->spot.level[t] == gone->spot.level[t] &&
+		if (p && p != gone && p->session == s && !p->is_leaf && !s->is_closing &&
+		    p->spot.level[t] == gone->spot.level[t] &&
 		    p->spot.digit[t] == gone->spot.digit[t])
 			return p;
 	}
 	return NULL;
 }
 
-void tree_session_down(struct step *st, struct peer *p)
+void tree_session_down(struct peer *p)
 {
 	struct mesh *m = p->mesh;
 
@@ -322,7 +322,7 @@ void tree_session_down(struct step *st, struct peer *p)
 
 		if (!s || s->use != p)
 			continue;
-		s->use = s == &m->next ? NULL : substitute(st->n, t, p);
+		s->use = s == &m->next ? NULL : substitute(t, p);
 	}
 }
 

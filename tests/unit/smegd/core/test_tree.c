@@ -74,7 +74,7 @@ static void make_node(struct crowd *c, size_t i)
 
 	n->mem = &c->mt.mem;
 	list_init(&n->meshes);
-	map_init(&n->sessions, 8);
+	table_init(&n->sessions);
 	arena_init(&n->scratch, n->mem);
 	m->owner = n;
 	m->state = MESH_ACTIVE;
@@ -109,15 +109,10 @@ static void connect(struct crowd *c, size_t i, size_t with)
 	assert_non_null(p);
 	if (p->session)
 		return;
-	s = mem_zalloc(&c->mt.mem, sizeof(*s));
+	s = session_add(&st, m, with + 1);
 	assert_non_null(s);
-	s->id = with + 1;
-	s->id_key[6] = (uint8_t)(s->id >> 8);
-	s->id_key[7] = (uint8_t)s->id;
-	s->mesh = m;
 	s->peer = p;
 	p->session = s;
-	map_insert(&c->nodes[i].sessions, &s->node, s->id_key);
 	tree_session_up(&st, s);
 	m->sessions_count++;
 }
@@ -182,10 +177,10 @@ static void crowd_fini(struct crowd *c)
 	for (size_t i = 0; i < c->count; i++) {
 		struct map_node *pos;
 
-		while ((pos = map_first(&c->nodes[i].sessions))) {
-			map_remove(&c->nodes[i].sessions, pos);
-			mem_free(&c->mt.mem, container_of(pos, struct session, node));
-		}
+		for (size_t k = 0; k < c->meshes[i].sessions_all; k++)
+			mem_free(&c->mt.mem, c->meshes[i].sessions[k]);
+		mem_free(&c->mt.mem, c->meshes[i].sessions);
+		table_fini(&c->nodes[i].sessions, &c->mt.mem);
 		while ((pos = map_first(&c->meshes[i].peers))) {
 			map_remove(&c->meshes[i].peers, pos);
 			mem_free(&c->mt.mem, container_of(pos, struct peer, node));
@@ -211,11 +206,11 @@ struct spread {
 
 static void hand_on(struct crowd *c, struct spread *s, size_t at, unsigned level, size_t depth)
 {
-	struct map_node *pos;
+	const struct session *to;
 
 	s->longest = MAX_OF(s->longest, depth);
-	map_for_each(pos, &c->nodes[at].sessions) {
-		const struct session *to = container_of(pos, struct session, node);
+	session_for_each(to, &c->meshes[at])
+	{
 		size_t next = (size_t)to->id - 1;
 		const struct peer *back;
 
@@ -331,7 +326,7 @@ static void test_who_was_out_of_reach_is_wanted_when_it_comes(void **state)
 	p = slot->want;
 	s = p->session;
 	p->session = NULL;
-	tree_session_down(&st, p);
+	tree_session_down(p);
 	p->is_unreachable = true;
 	tree_unreachable(&st, p);
 	tree_choose(&st, m);
@@ -366,7 +361,7 @@ static void test_slots_follow_the_members(void **state)
 	slot = &m->trees[0].slots[p->spot.level[0]][p->spot.digit[0]];
 	before = *slot;
 	before.want->session = NULL;
-	tree_session_down(&st, before.want);
+	tree_session_down(before.want);
 	before.want->is_unreachable = true;
 	tree_unreachable(&st, before.want);
 	tree_choose(&st, m);
