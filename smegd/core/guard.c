@@ -130,6 +130,7 @@ static bool add_guard(struct step *st, struct mesh *m, unsigned times)
 	g->subject = *entry_subject(set_find(m->set, &g->key));
 	g->lost_ms = 0;
 	w->guards_count++;
+	mesh_changed(m);
 	return true;
 }
 

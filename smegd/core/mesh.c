@@ -153,6 +153,11 @@ struct peer *mesh_peer(const struct mesh *m, const struct key *key)
 	return node ? container_of(node, struct peer, node) : NULL;
 }
 
+void mesh_changed(struct mesh *m)
+{
+	m->maintain_ms = MIN_OF(m->maintain_ms, m->owner->last_mono_ms + MAINTAIN_IDLE_MS);
+}
+
 struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key)
 {
 	struct peer *p = mesh_peer(m, key);
@@ -170,6 +175,7 @@ struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *k
 	p->mesh = m;
 	tree_peer(m, p);
 	map_insert(&m->peers, &p->node, p->key.b);
+	mesh_changed(m);
 	return p;
 }
 

@@ -22,15 +22,16 @@
 #define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* without an answer before we give it up */
 #define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
 #define HEARTBEAT_INTERVAL_MS (10 * MS_PER_SECOND)
-#define PULL_INTERVAL_MS (5 * MS_PER_SECOND) /* a digest with a random neighbour */
-#define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
-#define TREE_WAIT_MS (8 * MS_PER_SECOND)     /* of a nearer finger, half to one and a half */
-#define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
-#define MAINTAIN_WAITING_MS 1000             /* while somebody waits to be dialled */
-#define MAINTAIN_IDLE_MS (4 * MS_PER_SECOND)
-#define PUBLISH_DELAY_MS 100                  /* gathers changes of the own record */
-#define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)  /* at start: for members to tell our counter */
-#define RELAY_TIMEOUT_MS (10 * MS_PER_SECOND) /* for the issuer to answer an introducer */
+#define PULL_INTERVAL_MS (5 * MS_PER_SECOND)   /* a digest with a random neighbour */
+#define POLL_INTERVAL_MS (8 * MS_PER_SECOND)   /* what it finds is put back within 10 s */
+#define TREE_WAIT_MS (8 * MS_PER_SECOND)       /* of a nearer finger, half to one and a half */
+#define MAINTAIN_BUSY_MS 200                   /* pace of the neighbour walk while it lacks some */
+#define MAINTAIN_WAITING_MS 1000               /* while somebody waits to be dialled */
+#define MAINTAIN_IDLE_MS (4 * MS_PER_SECOND)   /* after a change */
+#define MAINTAIN_QUIET_MS (20 * MS_PER_SECOND) /* while there is none */
+#define PUBLISH_DELAY_MS 100                   /* gathers changes of the own record */
+#define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)   /* at start: for members to tell our counter */
+#define RELAY_TIMEOUT_MS (10 * MS_PER_SECOND)  /* for the issuer to answer an introducer */
 #define JOIN_TIMEOUT_MS (50 * MS_PER_SECOND)
 #define JOIN_COMPARE_MS (15 * MS_PER_SECOND)     /* for other members to be reached and to agree */
 #define HANDSHAKE_FRESH_MS (180 * MS_PER_SECOND) /* WireGuard's REJECT_AFTER_TIME */
@@ -216,7 +217,8 @@ struct mesh {
 	int64_t started_ms;
 	int64_t resign_unix_ms;
 	/* timers, mono */
-	int64_t maintain_ms;
+	int64_t maintain_ms; /* whom we want, dialling; see mesh_changed() */
+	int64_t look_ms;     /* at sessions: an answer is late, or there is something to compare */
 	int64_t repair_ms;
 	int64_t age_ms;
 	/* dissemination */
@@ -354,6 +356,8 @@ struct peer *mesh_peer(const struct mesh *m, const struct key *key);
 struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key);
 /* The same if the set knows the key; else only what is there already. */
 struct peer *mesh_member_peer(struct step *st, struct mesh *m, const struct key *key);
+/* Whom we want or have a session with has changed: walk over all before long. */
+void mesh_changed(struct mesh *m);
 const struct entry *mesh_self_entry(const struct mesh *m);
 size_t mesh_live_members(const struct mesh *m);
 /* Offer bytes to the set and follow up; from 0: our own, stored durably. */

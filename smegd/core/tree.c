@@ -151,6 +151,7 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 		if (!p)
 			return;
 		s->want = p;
+		mesh_changed(m);
 	}
 }
 
@@ -346,7 +347,7 @@ static void want(struct mesh *m, struct peer *p)
  * While another serves, a nearer newcomer is not dialled at once: where many join, most would be
  * outdone by the next ones before they were of any use.
  */
-static bool is_served(struct step *st, const struct mesh *m, struct slot *s)
+static bool is_served(struct step *st, struct mesh *m, struct slot *s)
 {
 	if (s == &m->next || !s->use || s->use == s->want || !s->want || s->want->session) {
 		s->wait_ms = 0;
@@ -354,7 +355,10 @@ static bool is_served(struct step *st, const struct mesh *m, struct slot *s)
 	}
 	if (!s->wait_ms)
 		s->wait_ms = st->now.mono_ms + rng_jitter(&st->n->rng, TREE_WAIT_MS, 50);
-	return st->now.mono_ms < s->wait_ms;
+	if (st->now.mono_ms >= s->wait_ms)
+		return false;
+	mesh_changed(m);
+	return true;
 }
 
 static void want_slot(struct step *st, struct mesh *m, struct slot *s)
