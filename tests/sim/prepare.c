@@ -332,8 +332,9 @@ void prepare_mesh(struct world *w, struct model *m)
 
 	prepare_disks(w, m, &mesh);
 	/*
-	 * At one moment: of those who start one after the other, the first find nobody, take others,
-	 * and give them back later, which is half of the work of a start and nothing that rows are about.
+	 * At one moment: of those who start one after the other, the first find nobody, take
+	 * others, and give them back later, which is half of the work of a start and nothing that
+	 * rows are about.
 	 */
 	for (size_t i = 0; i < w->hosts_count; i++)
 		host_boot(w, w->hosts[i]);
