@@ -35,7 +35,8 @@ struct slot {
 	bool is_stale;     /* `want` must be looked for */
 	uint8_t tried;     /* others that were dialled for their round trip; see near.c */
 	uint16_t members;  /* as counted last; 0: none, or not known; see few.c */
-	uint32_t looked;   /* place in the set of the last one tried */
+	uint32_t at;       /* place in the set of the last one tried */
+	uint32_t left;     /* members that were not looked at for a try */
 };
 
 /* The positions of a member in the trees, as seen from here. */

@@ -26,7 +26,7 @@
 #define TRIES 16              /* in those above it */
 #define EXPLORE_MS 250        /* between two tries */
 #define EXPLORE_IDLE_MS 30000 /* when there is nothing to try */
-#define LOOKED_AT_MAX 8192    /* members, to find one of a slot */
+#define LOOKED_AT_MAX 16384   /* members, for the tries of a slot */
 
 void near_start(struct step *st, struct mesh *m)
 {
@@ -74,13 +74,16 @@ static const struct entry *find_other(struct step *st,
 	struct slot *slot = &m->trees[t].slots[at->level[t]][at->digit[t]];
 	size_t count = set_count(m->set);
 
-	if (!slot->tried)
-		slot->looked = (uint32_t)rng_below(&st->n->rng, count);
-	for (size_t i = 0; i < count && i < LOOKED_AT_MAX; i++) {
-		const struct entry *e = set_at(m->set, ++slot->looked % count);
+	if (!slot->tried) {
+		slot->at = (uint32_t)rng_below(&st->n->rng, count);
+		slot->left = (uint32_t)MIN_OF(count, LOOKED_AT_MAX);
+	}
+	while (slot->left) {
+		const struct entry *e = set_at(m->set, ++slot->at % count);
 		const struct peer *p;
 		struct spot spot;
 
+		slot->left--;
 		tree_spot(m, &e->member, &spot);
 		if (spot.level[t] != at->level[t] || spot.digit[t] != at->digit[t] ||
 		    !tree_may_be_finger(m, e))
