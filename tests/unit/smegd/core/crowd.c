@@ -1,3 +1,6 @@
+/*
+ * See crowd.h.
+ */
 #include "tests/unit/smegd/core/crowd.h"
 
 #include <stdio.h>
@@ -122,8 +125,8 @@ void crowd_init(struct crowd *c, size_t count, uint64_t number)
 	assert_int_equal(set_new(&options, &c->set), 0);
 	for (size_t i = 0; i < count; i++)
 		make_pair(c, &c->pairs[i]);
-	assert_int_equal(appoint_sign(&c->mt.mem, &c->pairs[0].sign_public, CROWD_NOW_MS, &c->mesh, &s),
-	                 0);
+	assert_int_equal(
+		appoint_sign(&c->mt.mem, &c->pairs[0].sign_public, CROWD_NOW_MS, &c->mesh, &s), 0);
 	take(c, s);
 	for (size_t i = 0; i < count; i++)
 		admit(c, i, ROLE_PEER);
