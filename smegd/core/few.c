@@ -159,17 +159,17 @@ void few_member(struct step *st, struct mesh *m, const struct entry *e)
 
 /* --- which are whole -------------------------------------------------------------------------- */
 
-void few_find(const struct step *st, const struct mesh *m, struct few *ret)
+void few_find(const struct mesh *m, struct few *ret)
 {
-	struct map_node *pos;
+	const struct session *s;
 
 	memset(ret, 0, sizeof(*ret));
-	map_for_each(pos, &st->n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
+	session_for_each(s, m)
+	{
 		const struct peer *p = s->peer;
 
 		/* Of two sessions with one peer the newer counts. */
-		if (s->mesh != m || s->is_closing || !p || !p->is_one_of_few || p->session != s)
+		if (s->is_closing || !p || !p->is_one_of_few || p->session != s)
 			continue;
 		for (size_t t = 0; t < TREES; t++)
 			if (p->spot.level[t] < TREE_LEVELS)

@@ -56,7 +56,7 @@ void tree_peer(const struct mesh *m, struct peer *p); /* fills in p->spot of a n
 /* The standing or the record of a member has changed. */
 void tree_member(struct step *st, struct mesh *m, const struct entry *e);
 void tree_session_up(struct step *st, struct session *s);
-void tree_session_down(struct step *st, struct peer *p);
+void tree_session_down(struct peer *p);
 void tree_unreachable(struct step *st, struct peer *p);
 /* Settle the slots, mark whom we want (p->is_wanted), count who lacks a session (m->lacking). */
 void tree_choose(struct step *st, struct mesh *m);
@@ -95,7 +95,7 @@ void few_tick(struct step *st, struct mesh *m);
 int64_t few_deadline(const struct mesh *m);
 /* The standing or the record of a member has changed. */
 void few_member(struct step *st, struct mesh *m, const struct entry *e);
-void few_find(const struct step *st, const struct mesh *m, struct few *ret);
+void few_find(const struct mesh *m, struct few *ret);
 /*
  * How news for `level` and deeper in tree t go to that peer: with the bit of the tree to a finger,
  * with WAY_LAST to each of a slot whose members are all connected; 0: not.

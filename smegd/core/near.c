@@ -161,6 +161,7 @@ void near_measured(struct step *st, struct session *s)
 			continue;
 		slot->want = slot->use = p;
 		p->is_wanted = is_used = true;
+		mesh_changed(m);
 	}
 	/* One that was only dialled to be asked need not stay. */
 	if (!is_used && s->dialled && p->rtt_ms > NEAR_MS && !s->unwanted_ms)

@@ -251,23 +251,22 @@ struct roots {
 	struct few few;
 };
 
-static bool can_be_root(const struct mesh *m, const struct session *s)
+static bool can_be_root(const struct session *s)
 {
-	return s->mesh == m && !s->as_joiner && !s->is_closing && s->peer && !s->peer->is_leaf;
+	return !s->as_joiner && !s->is_closing && s->peer && !s->peer->is_leaf;
 }
 
-static struct roots find_roots(const struct step *st, const struct mesh *m)
+static struct roots find_roots(const struct mesh *m)
 {
 	struct roots r = { .needed = m->lacking != 0 || tree_am_leaf(m) };
-	struct map_node *pos;
+	const struct session *s;
 
-	few_find(st, m, &r.few);
+	few_find(m, &r.few);
 	if (!r.needed)
 		return r;
-	map_for_each(pos, &st->n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
-
-		if (!can_be_root(m, s))
+	session_for_each(s, m)
+	{
+		if (!can_be_root(s))
 			continue;
 		r.of[1] = r.of[0] ? s->id : 0;
 		r.of[0] = r.of[0] ? r.of[0] : s->id;
@@ -342,20 +341,15 @@ void gossip_flush(struct step *st, struct mesh *m)
 {
 	unsigned due = trees_due(m);
 	struct roots r;
-	struct map_node *pos;
+	struct session *s;
 
 	for (size_t t = 0; t <= TREES; t++)
 		if (due >> t & 1)
 			m->log.told_ms[t] = st->now.mono_ms;
 	if (due) {
-		r = find_roots(st, m);
+		r = find_roots(m);
 		m->is_untold |= m->sessions_count == 0 || (r.needed && !r.of[0]);
-		map_for_each(pos, &st->n->sessions) {
-			struct session *s = container_of(pos, struct session, node);
-
-			if (s->mesh == m && !s->as_joiner && !s->is_closing)
-				tell_session(st, s, &r);
-		}
+		session_for_each(s, m) if (!s->as_joiner && !s->is_closing) tell_session(st, s, &r);
 	}
 	for (uint64_t n = m->log.due; n < m->log.next; n++) {
 		struct news *item = newslog_at(m, n);
@@ -376,13 +370,12 @@ size_t gossip_cast(struct step *st,
 {
 	size_t t = way & WAY_TREE_2 ? 1 : 0;
 	unsigned level = from && !(way & WAY_ROOT) ? tree_level_below(t, from) : 0;
-	struct map_node *pos;
+	const struct session *s;
 	size_t count = 0;
 
-	map_for_each(pos, &st->n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh != m || s->as_joiner || s->is_closing || s == from)
+	session_for_each(s, m)
+	{
+		if (s->as_joiner || s->is_closing || s == from)
 			continue;
 		if (!tree_leads_to(m, t, level, s->peer) && !(s->peer->is_leaf && t == 0))
 			continue;
@@ -446,18 +439,14 @@ static void announce_to(struct step *st, const struct session *s, uint64_t *ids,
 static void announce_repaired(struct step *st, struct mesh *m)
 {
 	uint64_t ids[ANNOUNCED_MAX];
-	struct map_node *pos;
+	const struct session *s;
 
 	if (!m->log.has_asked_for)
 		return;
 	m->log.has_asked_for = false;
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
-		    (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
-			announce_to(st, s, ids, gather_repaired(m, s, ids));
-	}
+	session_for_each(s, m) if (!s->as_joiner && !s->is_closing &&
+	                           (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
+		announce_to(st, s, ids, gather_repaired(m, s, ids));
 	for (uint64_t n = m->log.announced; n < m->log.next; n++)
 		if (newslog_at(m, n))
 			newslog_at(m, n)->is_asked_for = false;

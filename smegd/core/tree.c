@@ -155,6 +155,7 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 		if (!p)
 			return;
 		s->want = p;
+		mesh_changed(m);
 	}
 }
 
@@ -300,23 +301,23 @@ void tree_session_up(struct step *st, struct session *s)
 }
 
 /* Another connected peer of the slot. */
-static struct peer *substitute(const struct node *n, size_t t, const struct peer *gone)
+static struct peer *substitute(size_t t, const struct peer *gone)
 {
-	struct map_node *pos;
+	const struct session *s;
 
-	map_for_each(pos, &n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
+	session_for_each(s, gone->mesh)
+	{
 		struct peer *p = s->peer;
 
-		if (p && p != gone && p->mesh == gone->mesh && p->session == s && !p->is_leaf &&
-		    !s->is_closing && p->spot.level[t] == gone->spot.level[t] &&
+		if (p && p != gone && p->session == s && !p->is_leaf && !s->is_closing &&
+		    p->spot.level[t] == gone->spot.level[t] &&
 		    p->spot.digit[t] == gone->spot.digit[t])
 			return p;
 	}
 	return NULL;
 }
 
-void tree_session_down(struct step *st, struct peer *p)
+void tree_session_down(struct peer *p)
 {
 	struct mesh *m = p->mesh;
 
@@ -326,7 +327,7 @@ void tree_session_down(struct step *st, struct peer *p)
 
 		if (!s || s->use != p)
 			continue;
-		s->use = s == &m->next ? NULL : substitute(st->n, t, p);
+		s->use = s == &m->next ? NULL : substitute(t, p);
 	}
 }
 
@@ -350,7 +351,7 @@ static void want(struct mesh *m, struct peer *p)
  * While another serves, a nearer newcomer is not dialled at once: where many join, most would be
  * outdone by the next ones before they were of any use.
  */
-static bool is_served(struct step *st, const struct mesh *m, struct slot *s)
+static bool is_served(struct step *st, struct mesh *m, struct slot *s)
 {
 	if (s == &m->next || !s->use || s->use == s->want || !s->want || s->want->session) {
 		s->wait_ms = 0;
@@ -358,7 +359,10 @@ static bool is_served(struct step *st, const struct mesh *m, struct slot *s)
 	}
 	if (!s->wait_ms)
 		s->wait_ms = st->now.mono_ms + rng_jitter(&st->n->rng, TREE_WAIT_MS, 50);
-	return st->now.mono_ms < s->wait_ms;
+	if (st->now.mono_ms >= s->wait_ms)
+		return false;
+	mesh_changed(m);
+	return true;
 }
 
 static void want_slot(struct step *st, struct mesh *m, struct slot *s)

@@ -55,7 +55,7 @@ static void make_node(struct crowd *c, size_t i)
 
 	n->mem = &c->mt.mem;
 	list_init(&n->meshes);
-	map_init(&n->sessions, 8);
+	table_init(&n->sessions);
 	arena_init(&n->scratch, n->mem);
 	n->rng = c->rng;
 	m->owner = n;
@@ -91,15 +91,10 @@ void crowd_connect(struct crowd *c, size_t i, size_t with)
 	assert_non_null(p);
 	if (p->session)
 		return;
-	s = mem_zalloc(&c->mt.mem, sizeof(*s));
+	s = session_add(&st, m, with + 1);
 	assert_non_null(s);
-	s->id = with + 1;
-	s->id_key[6] = (uint8_t)(s->id >> 8);
-	s->id_key[7] = (uint8_t)s->id;
-	s->mesh = m;
 	s->peer = p;
 	p->session = s;
-	map_insert(&c->nodes[i].sessions, &s->node, s->id_key);
 	tree_session_up(&st, s);
 	m->sessions_count++;
 }
@@ -136,16 +131,15 @@ void crowd_init(struct crowd *c, size_t count, uint64_t number)
 
 void crowd_disconnect(struct crowd *c, size_t i, size_t with)
 {
-	struct step st = crowd_step(c, i);
 	struct peer *p = mesh_peer(&c->meshes[i], &c->pairs[with].box_public);
 	struct session *s = p ? p->session : NULL;
 
 	if (!s)
 		return;
-	map_remove(&c->nodes[i].sessions, &s->node);
+	session_drop(&c->nodes[i], s);
 	p->session = NULL;
 	c->meshes[i].sessions_count--;
-	tree_session_down(&st, p);
+	tree_session_down(p);
 	mem_free(&c->mt.mem, s);
 }
 
@@ -199,10 +193,10 @@ void crowd_fini(struct crowd *c)
 	for (size_t i = 0; i < c->count; i++) {
 		struct map_node *pos;
 
-		while ((pos = map_first(&c->nodes[i].sessions))) {
-			map_remove(&c->nodes[i].sessions, pos);
-			mem_free(&c->mt.mem, container_of(pos, struct session, node));
-		}
+		for (size_t k = 0; k < c->meshes[i].sessions_all; k++)
+			mem_free(&c->mt.mem, c->meshes[i].sessions[k]);
+		mem_free(&c->mt.mem, c->meshes[i].sessions);
+		table_fini(&c->nodes[i].sessions, &c->mt.mem);
 		while ((pos = map_first(&c->meshes[i].peers))) {
 			map_remove(&c->meshes[i].peers, pos);
 			mem_free(&c->mt.mem, container_of(pos, struct peer, node));

@@ -14,14 +14,13 @@ struct spread {
 
 static void hand_on(struct crowd *c, struct spread *s, size_t at, unsigned level, size_t depth)
 {
-	struct step st = crowd_step(c, at);
-	struct map_node *pos;
+	const struct session *to;
 	struct few few;
 
 	s->longest = MAX_OF(s->longest, depth);
-	few_find(&st, &c->meshes[at], &few);
-	map_for_each(pos, &c->nodes[at].sessions) {
-		const struct session *to = container_of(pos, struct session, node);
+	few_find(&c->meshes[at], &few);
+	session_for_each(to, &c->meshes[at])
+	{
 		size_t next = (size_t)to->id - 1;
 		unsigned way = few_way(&few, to->peer, s->t, level);
 		const struct peer *back;
@@ -143,7 +142,7 @@ static void test_a_newcomer_is_waited_for(void **state)
 		if (p->is_one_of_few && slot->members > 1 && slot->members <= FEW)
 			break;
 	}
-	few_find(&st, m, &few);
+	few_find(m, &few);
 	assert_int_equal(few_way(&few, p, 0, 0), WAY_LAST);
 	/* As if it had not been there when we counted. */
 	e = set_find(m->set, &p->key);
@@ -152,7 +151,7 @@ static void test_a_newcomer_is_waited_for(void **state)
 	slot->members--;
 	m->count_ms = TIME_NEVER;
 	tree_member(&st, m, e);
-	few_find(&st, m, &few);
+	few_find(m, &few);
 	map_for_each(pos, &m->peers) {
 		p = container_of(pos, struct peer, node);
 		if (slot_at(m, 0, &p->spot) == slot)
@@ -162,7 +161,7 @@ static void test_a_newcomer_is_waited_for(void **state)
 	                st.now.mono_ms + 3 * FEW_WAIT_MS / 2);
 	st.now.mono_ms = m->count_ms;
 	few_tick(&st, m);
-	few_find(&st, m, &few);
+	few_find(m, &few);
 	assert_true(newcomer->is_one_of_few);
 	assert_int_equal(few_way(&few, newcomer, 0, 0), WAY_LAST);
 	/* A new record of one that is counted changes nothing. */

@@ -492,14 +492,9 @@ static void test_a_session_that_nobody_needs_is_closed(void **state)
 	net_run(&n, MS_PER_MINUTE);
 	for (size_t host = 0; host < 5; host++) {
 		struct mesh *m = net_mesh(&n, host, "home");
-		struct map_node *pos;
+		const struct session *s;
 
-		map_for_each(pos, &n.hosts[host].node->sessions) {
-			const struct session *s = container_of(pos, struct session, node);
-
-			if (s->dialled)
-				assert_true(s->peer->is_wanted);
-		}
+		session_for_each(s, m) if (s->dialled) assert_true(s->peer->is_wanted);
 		assert_true(m->sessions_count >= 2);
 	}
 	/* Dial one that is not wanted. */

@@ -19,11 +19,11 @@ struct spread {
 
 static void hand_on(struct crowd *c, struct spread *s, size_t at, unsigned level, size_t depth)
 {
-	struct map_node *pos;
+	const struct session *to;
 
 	s->longest = MAX_OF(s->longest, depth);
-	map_for_each(pos, &c->nodes[at].sessions) {
-		const struct session *to = container_of(pos, struct session, node);
+	session_for_each(to, &c->meshes[at])
+	{
 		size_t next = (size_t)to->id - 1;
 		const struct peer *back;
 
@@ -130,7 +130,7 @@ static void test_who_was_out_of_reach_is_wanted_when_it_comes(void **state)
 	p = slot->want;
 	s = p->session;
 	p->session = NULL;
-	tree_session_down(&st, p);
+	tree_session_down(p);
 	p->is_unreachable = true;
 	tree_unreachable(&st, p);
 	tree_choose(&st, m);
@@ -165,7 +165,7 @@ static void test_slots_follow_the_members(void **state)
 	slot = &m->trees[0].slots[p->spot.level[0]][p->spot.digit[0]];
 	before = *slot;
 	before.want->session = NULL;
-	tree_session_down(&st, before.want);
+	tree_session_down(before.want);
 	before.want->is_unreachable = true;
 	tree_unreachable(&st, before.want);
 	tree_choose(&st, m);
