@@ -124,6 +124,7 @@ void gossip_start(struct step *st, struct mesh *m)
 	m->repair_ms =
 		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.pull_interval_ms, 50);
 	tree_start(st, m);
+	few_start(st, m);
 	near_start(st, m);
 	watch_start(st, m);
 	beat_start(st, m);
@@ -297,6 +298,7 @@ void gossip_tick(struct step *st, struct mesh *m)
 	}
 	if (st->now.mono_ms >= m->repair_ms)
 		pull_random(st, m);
+	few_tick(st, m);
 	near_tick(st, m);
 	news_tick(st, m);
 	watch_tick(st, m);
@@ -311,9 +313,11 @@ int64_t gossip_deadline(const struct mesh *m)
 	int64_t watch_ms = watch_deadline(m);
 	int64_t beat_ms = beat_deadline(m);
 	int64_t near_ms = near_deadline(m);
+	int64_t few_ms = few_deadline(m);
 
 	at = MIN_OF(at, announce_ms);
 	at = MIN_OF(at, watch_ms);
 	at = MIN_OF(at, near_ms);
+	at = MIN_OF(at, few_ms);
 	return MIN_OF(at, beat_ms);
 }

@@ -16,6 +16,8 @@
  * dead inner member costs the others some ten milliseconds and each of them 50 bytes, where an
  * acknowledgement for each copy would cost twice that.
  *
+ * Where all members of a slot are connected, see few.c, each is told, and that it is the last.
+ *
  * A member that signs records faster than one a second, after a burst of eight, is kept (the latest
  * record) but not passed on; repair brings the last one round.
  *
@@ -146,6 +148,10 @@ static void make_due(struct step *st, struct mesh *m, uint64_t number, const str
 {
 	struct news *item = newslog_at(m, number);
 
+	if (st->way == WAY_LAST && !(item->due | item->told)) {
+		item->due = NEWS_LEAVES;
+		m->log.due = MIN_OF(m->log.due, number);
+	}
 	for (size_t t = 0; t < TREES; t++) {
 		if (!((unsigned)st->way >> t & 1) || ((item->due | item->told) >> t & 1))
 			continue;
@@ -242,6 +248,7 @@ struct teller *teller_new(struct step *st, struct session *to, enum lane lane, e
 struct roots {
 	bool needed;
 	uint64_t of[TREES]; /* sessions; 0: none */
+	struct few few;
 };
 
 static bool can_be_root(const struct session *s)
@@ -251,9 +258,10 @@ static bool can_be_root(const struct session *s)
 
 static struct roots find_roots(const struct mesh *m)
 {
-	struct roots r = { m->lacking != 0 || tree_am_leaf(m), { 0, 0 } };
+	struct roots r = { .needed = m->lacking != 0 || tree_am_leaf(m) };
 	const struct session *s;
 
+	few_find(m, &r.few);
 	if (!r.needed)
 		return r;
 	session_for_each(s, m)
@@ -276,7 +284,6 @@ static unsigned ways_to(const struct roots *r,
                         const struct session *s,
                         bool *ret_leaf)
 {
-	const struct mesh *m = s->mesh;
 	unsigned ways = 0;
 
 	*ret_leaf = s->peer->is_leaf && !item->told && item->first_from != s->id;
@@ -287,10 +294,11 @@ static unsigned ways_to(const struct roots *r,
 			continue;
 		if (r->needed && !item->first_from)
 			ways |= r->of[t] == s->id ? 1u << t | WAY_ROOT : 0;
-		else if (tree_leads_to(m, t, item->level[t], s->peer))
-			ways |= 1u << t;
+		else
+			ways |= few_way(&r->few, s->peer, t, item->level[t]);
 	}
-	return ways;
+	/* What it hands on in one tree goes to its leaves as well. */
+	return ways & ~(unsigned)WAY_LAST ? ways & ~(unsigned)WAY_LAST : ways;
 }
 
 static void tell_session(struct step *st, struct session *s, const struct roots *r)
@@ -335,7 +343,7 @@ void gossip_flush(struct step *st, struct mesh *m)
 	struct roots r;
 	struct session *s;
 
-	for (size_t t = 0; t < TREES; t++)
+	for (size_t t = 0; t <= TREES; t++)
 		if (due >> t & 1)
 			m->log.told_ms[t] = st->now.mono_ms;
 	if (due) {
@@ -453,7 +461,7 @@ static int64_t flush_at(const struct mesh *m)
 	unsigned due = m->log.due < m->log.next ? trees_due(m) : 0;
 	int64_t at = TIME_NEVER;
 
-	for (size_t t = 0; t < TREES; t++)
+	for (size_t t = 0; t <= TREES; t++)
 		if (due >> t & 1)
 			at = MIN_OF(at, m->log.told_ms[t] + BATCH_MS);
 	return at;

@@ -25,6 +25,7 @@
 #define PULL_INTERVAL_MS (5 * MS_PER_SECOND)   /* a digest with a random neighbour */
 #define POLL_INTERVAL_MS (8 * MS_PER_SECOND)   /* what it finds is put back within 10 s */
 #define TREE_WAIT_MS (8 * MS_PER_SECOND)       /* of a nearer finger, half to one and a half */
+#define FEW_WAIT_MS (8 * MS_PER_SECOND)        /* for more changes before members are counted */
 #define MAINTAIN_BUSY_MS 200                   /* pace of the neighbour walk while it lacks some */
 #define MAINTAIN_WAITING_MS 1000               /* while somebody waits to be dialled */
 #define MAINTAIN_IDLE_MS (4 * MS_PER_SECOND)   /* after a change */
@@ -55,8 +56,9 @@ struct peer {
 	struct session *session; /* NULL: none */
 	bool is_wanted;          /* as a neighbour; recomputed by tree.c */
 	bool is_leaf;            /* no part of the trees; those it dials feed it */
+	bool is_one_of_few;      /* of a slot; all of them are connected */
 	struct spot spot;        /* in the trees */
-	int64_t rtt_ms;          /* of the last question; 0: unknown, or below 1 ms */
+	int64_t rtt_ms;          /* of the last question; 0: unknown */
 	uint64_t dial;           /* under way; 0: none */
 	int64_t dial_started_ms; /* mono */
 	int64_t dial_again_ms;   /* mono; not before */
@@ -226,8 +228,10 @@ struct mesh {
 	struct slot next;        /* the next peer in the ring of tree 1's positions */
 	struct peer *uplinks[2]; /* a leaf's */
 	size_t lacking;          /* of those we want, without a session */
+	int64_t count_ms;        /* mono: count the members of our slots then */
 	int64_t explore_ms;      /* mono: look for a nearer finger then */
 	bool is_exploring;       /* some are far */
+	bool is_wide;            /* some member was measured far */
 	struct newslog log;
 	bool is_untold;            /* our own statements, when nobody was there to hear them */
 	uint64_t fetching;         /* session from which pages come; 0: none */

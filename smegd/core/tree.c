@@ -115,10 +115,14 @@ static uint64_t distance(const struct mesh *m, size_t t, const struct slot *s, u
 	return s == &m->next ? position - ours : position ^ ours;
 }
 
+/* In a mesh that is wide, a connected finger gives way only to one that answers sooner: near.c. */
 static bool is_nearer(const struct mesh *m, size_t t, const struct slot *s, const struct spot *at)
 {
-	return !s->want ||
-	       distance(m, t, s, at->position[t]) < distance(m, t, s, s->want->spot.position[t]);
+	if (!s->want)
+		return true;
+	if (m->is_wide && s != &m->next && s->want->session)
+		return false;
+	return distance(m, t, s, at->position[t]) < distance(m, t, s, s->want->spot.position[t]);
 }
 
 /* The slots of a spot: one a tree, and `next`. */
@@ -184,7 +188,6 @@ static void empty_stale(struct step *st, struct mesh *m, struct slot *s)
 	if (!s->is_stale)
 		return;
 	s->want = NULL;
-	s->is_measured = false;
 	s->tried = 0;
 }
 
@@ -256,7 +259,7 @@ bool tree_holds(struct mesh *m, const struct peer *p)
 		if (s && (s->want == p || s->use == p))
 			return true;
 	}
-	return m->uplinks[0] == p || m->uplinks[1] == p;
+	return p->is_one_of_few || m->uplinks[0] == p || m->uplinks[1] == p;
 }
 
 void tree_member(struct step *st, struct mesh *m, const struct entry *e)
@@ -264,6 +267,7 @@ void tree_member(struct step *st, struct mesh *m, const struct entry *e)
 	struct peer *p = mesh_peer(m, &e->member);
 	bool is_finger = is_peer(m, e) && record_has_places(e->record);
 
+	few_member(st, m, e);
 	if (p)
 		p->is_leaf = e->standing == STANDING_IN && !is_finger;
 	if (is_finger)
@@ -423,7 +427,8 @@ void tree_choose(struct step *st, struct mesh *m)
 	map_for_each(pos, &m->peers) {
 		struct peer *p = container_of(pos, struct peer, node);
 
-		p->is_wanted = p->lacks_address || watch_wants(m, p);
+		p->is_wanted =
+			p->lacks_address || watch_wants(m, p) || (p->is_one_of_few && !is_leaf);
 	}
 	if (is_leaf)
 		want_uplinks(st, m);
