@@ -278,6 +278,7 @@ static void adopt(struct step *st, struct session *s, const struct session_up *u
 	s->peer = p;
 	p->session = s;
 	p->backoff_ms = 0;
+	p->answers = 0;
 	p->place = 0;
 	if (p->dial == up->dial)
 		p->dial = 0;

@@ -79,7 +79,8 @@ bool tree_may_be_finger(const struct mesh *m, const struct entry *e);
 void near_start(struct step *st, struct mesh *m);
 void near_tick(struct step *st, struct mesh *m);
 int64_t near_deadline(const struct mesh *m);
-void near_measured(struct step *st, struct session *s); /* p->rtt_ms is known anew */
+/* A question of ours was answered after rtt_ms. */
+void near_measured(struct step *st, struct session *s, int64_t rtt_ms);
 
 /* --- few.c --------------------------------------------------------------------------------- */
 

@@ -14,6 +14,9 @@
  * sooner: were it to give way to whoever has a nearer position, as on a network of one place, each
  * session that is opened to measure might cost what had been found.
  *
+ * An answer may have waited for a busy host, and most hosts are busy when a mesh starts.  So the
+ * least round trip of a session counts, and a finger has SURE answers before another is tried.
+ *
  * Rejected: network coordinates in records (signed again whenever they move), asking everybody
  * (eight members of 77 slots at once), trying those first whose addresses begin as ours do (what
  * that is worth, no simulation can tell).
@@ -21,6 +24,7 @@
 #include "smegd/core/node_priv.h"
 
 #define NEAR_MS 10            /* a round trip that is good enough */
+#define SURE 3                /* answers before a finger counts as far */
 #define GAIN_MS 5             /* less is not worth a change */
 #define TRIES_LOWEST 24       /* in a slot of level 0, besides the first */
 #define TRIES 16              /* in those above it */
@@ -38,12 +42,16 @@ int64_t near_deadline(const struct mesh *m)
 	return m->explore_ms;
 }
 
-/* Of whom nothing is known is asked first. */
+static bool is_peer_far(const struct peer *p)
+{
+	return p->session && p->answers >= SURE && p->least_ms > NEAR_MS;
+}
+
 static bool is_far(const struct slot *s, unsigned level)
 {
 	unsigned others = s->members ? s->members - 1u : 0;
 
-	return s->members > FEW && s->want && s->want->session && s->want->rtt_ms > NEAR_MS &&
+	return s->members > FEW && s->want && is_peer_far(s->want) &&
 	       s->tried < MIN_OF(others, level ? TRIES : TRIES_LOWEST);
 }
 
@@ -95,7 +103,7 @@ static const struct entry *find_other(struct step *st,
 	return NULL;
 }
 
-/* A finger that dialled us, before we explored, was not asked.  True: some are asked now. */
+/* Fingers of whom too little is known to call them near or far.  True: some are asked now. */
 static bool ask_fingers(struct step *st, struct mesh *m)
 {
 	bool any = false;
@@ -106,7 +114,8 @@ static bool ask_fingers(struct step *st, struct mesh *m)
 				const struct slot *s = &m->trees[t].slots[l][d];
 
 				if (s->members <= FEW || !s->want || !s->want->session ||
-				    s->want->rtt_ms)
+				    s->want->answers >= SURE ||
+				    (s->want->answers && s->want->least_ms <= NEAR_MS))
 					continue;
 				any = true;
 				if (!s->want->session->is_asking)
@@ -142,13 +151,22 @@ void near_tick(struct step *st, struct mesh *m)
 		slot->tried = UINT8_MAX; /* there is nobody else */
 }
 
-void near_measured(struct step *st, struct session *s)
+static void note_answer(struct peer *p, int64_t rtt_ms)
+{
+	p->rtt_ms = rtt_ms;
+	p->least_ms = p->answers ? MIN_OF(p->least_ms, rtt_ms) : rtt_ms;
+	if (p->answers < UINT8_MAX)
+		p->answers++;
+}
+
+void near_measured(struct step *st, struct session *s, int64_t rtt_ms)
 {
 	struct mesh *m = s->mesh;
 	struct peer *p = s->peer;
 	bool is_used = p->is_wanted;
 
-	m->is_wide |= p->rtt_ms > NEAR_MS;
+	note_answer(p, rtt_ms);
+	m->is_wide |= is_peer_far(p);
 	for (size_t t = 0; t < TREES; t++) {
 		struct slot *slot;
 
@@ -156,14 +174,14 @@ void near_measured(struct step *st, struct session *s)
 			continue;
 		slot = &m->trees[t].slots[p->spot.level[t]][p->spot.digit[t]];
 		is_used |= slot->want == p;
-		if (!slot->want || slot->want == p || !slot->want->session ||
-		    slot->want->rtt_ms <= NEAR_MS || p->rtt_ms + GAIN_MS >= slot->want->rtt_ms)
+		if (!slot->want || slot->want == p || !is_peer_far(slot->want) ||
+		    p->least_ms + GAIN_MS >= slot->want->least_ms)
 			continue;
 		slot->want = slot->use = p;
 		p->is_wanted = is_used = true;
 		mesh_changed(m);
 	}
 	/* One that was only dialled to be asked need not stay. */
-	if (!is_used && s->dialled && p->rtt_ms > NEAR_MS && !s->unwanted_ms)
+	if (!is_used && s->dialled && p->least_ms > NEAR_MS && !s->unwanted_ms)
 		s->unwanted_ms = st->now.mono_ms - SURPLUS_AFTER_MS;
 }

@@ -59,6 +59,8 @@ struct peer {
 	bool is_one_of_few;      /* of a slot; all of them are connected */
 	struct spot spot;        /* in the trees */
 	int64_t rtt_ms;          /* of the last question; 0: unknown */
+	int64_t least_ms;        /* of all questions in this session */
+	uint8_t answers;         /* to them, up to UINT8_MAX */
 	uint64_t dial;           /* under way; 0: none */
 	int64_t dial_started_ms; /* mono */
 	int64_t dial_again_ms;   /* mono; not before */

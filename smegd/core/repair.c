@@ -606,8 +606,7 @@ void repair_digest(struct step *st, struct session *s, const struct msg *msg)
 	} else if (s->is_asking) {
 		s->is_asking = false;
 		if (s->peer) {
-			s->peer->rtt_ms = MAX_OF(1, st->now.mono_ms - s->asked_ms);
-			near_measured(st, s);
+			near_measured(st, s, MAX_OF(1, st->now.mono_ms - s->asked_ms));
 		}
 	}
 	compare(st, s, msg);

@@ -71,7 +71,7 @@ static const struct option options[] = {
 
 static const char usage[] =
 	"usage: smegsim [--list] [--scenario NAME] [--row NAME[,NAME] --seeds K] [--nodes N] "
-        "[--seed S]\n"
+	"[--seed S]\n"
 	"               [--jobs J] [--one-mesh]\n"
 	"               [--net lan|world] [--loss PERMILLE] [--delay-us D] [--jitter-us J]\n"
 	"               [--work-us W] [--verify-us V] [--commit-us C] [--crypto real|model]\n"
