@@ -249,23 +249,30 @@ static bool can_be_root(const struct mesh *m, const struct session *s)
 	return s->mesh == m && !s->as_joiner && !s->is_closing && s->peer && !s->peer->is_leaf;
 }
 
-static struct roots find_roots(const struct step *st, const struct mesh *m)
+/* Silent ones may be cut off from the rest. */
+static void add_roots(const struct step *st, const struct mesh *m, bool silent, struct roots *r)
 {
-	struct roots r = { m->lacking != 0 || tree_am_leaf(m), { 0, 0 } };
 	struct map_node *pos;
 
-	if (!r.needed)
-		return r;
 	map_for_each(pos, &st->n->sessions) {
 		const struct session *s = container_of(pos, struct session, node);
 
-		if (!can_be_root(m, s))
+		if (r->of[1])
+			return;
+		if (!can_be_root(m, s) || beat_comes_by(s, st->now) == silent)
 			continue;
-		r.of[1] = r.of[0] ? s->id : 0;
-		r.of[0] = r.of[0] ? r.of[0] : s->id;
-		if (r.of[1])
-			break;
+		r->of[r->of[0] ? 1 : 0] = s->id;
 	}
+}
+
+static struct roots find_roots(const struct step *st, const struct mesh *m)
+{
+	struct roots r = { m->lacking != 0 || tree_am_leaf(m), { 0, 0 } };
+
+	if (!r.needed)
+		return r;
+	add_roots(st, m, false, &r);
+	add_roots(st, m, true, &r);
 	if (!r.of[1])
 		r.of[1] = r.of[0];
 	return r;
