@@ -154,6 +154,19 @@ static bool is_acceptable(const struct step *st,
 	       lead_would_take(m, &beat->leader, now_ms);
 }
 
+/* It counts where another leads, and not for us. */
+static bool is_of_another(const struct step *st,
+                          const struct mesh *m,
+                          const struct beat *beat,
+                          const struct entry *e)
+{
+	const struct beater *b = beater_find(m, &beat->leader);
+
+	return !(b && beat->number <= b->number) && !is_ahead(st, beat->number) &&
+	       lead_may(m, e, st->now.mono_ms) &&
+	       !lead_would_take(m, &beat->leader, st->now.mono_ms);
+}
+
 /* --- proofs -------------------------------------------------------------------------------------
  */
 
@@ -284,7 +297,7 @@ static void take(struct step *st, struct session *s, const struct msg *msg, cons
 	b->at_ms = m->beats->fresh_ms = st->now.mono_ms;
 	b->passed_until_ms = 0;
 	b->told = 0;
-	uplink_beat(st, s);
+	uplink_beat(st, s, false);
 	lead_take(st, m, &beat->leader);
 	relay(st, s, b, msg->u.beat.way);
 	compare_digest(st, s, beat);
@@ -307,7 +320,7 @@ static bool again(struct step *st,
 	}
 	/* Not if somebody says it again and again. */
 	if (st->now.mono_ms - b->at_ms < st->n->options.heartbeat_interval_ms)
-		uplink_beat(st, s);
+		uplink_beat(st, s, !lead_would_take(s->mesh, &beat->leader, st->now.mono_ms));
 	if (b->told & msg->u.beat.way || st->now.mono_ms < b->skipped_until_ms)
 		return false;
 	relay(st, s, b, msg->u.beat.way);
@@ -330,6 +343,8 @@ static void on_beat(struct step *st, struct session *s, const struct msg *msg)
 			take(st, s, msg, &beat);
 			return;
 		}
+		if (is_of_another(st, m, &beat, e))
+			uplink_beat(st, s, true);
 	}
 	/* It ends here: nobody need wait for it. */
 	if (msg->u.beat.way == WAY_TREE_1)

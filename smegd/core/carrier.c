@@ -5,7 +5,7 @@
  * roster moves as few clients as possible, but a carrier that works is kept: streams run through
  * it, and a move costs them some packets.  It is given up when it cannot be reached, leaves the
  * group, or is cut off from the mesh, which shows by beats that others bring and it does not.  Then
- * the first of those that are connected takes over; an untried one would be a guess of many
+ * the first of those that are connected takes over; an untried one would be a guess of some
  * seconds.  A better one takes over when its session has stood for half a minute.
  *
  * A move is made in the order in which no handshake is lost: the record goes first, and the device
@@ -21,6 +21,7 @@
 
 #define PROVEN_MS (30 * MS_PER_SECOND) /* a better one's session stands so long */
 #define SWITCH_MS 200                  /* from the record to the device */
+#define DIAL_MS (3 * MS_PER_SECOND)    /* without a session and not dialled in that: will not do */
 #define LOOK_MS (5 * MS_PER_SECOND)    /* between two looks for a better one */
 
 static void rank_of(const struct mesh *m, const struct key *k, uint8_t hash[16])
@@ -36,7 +37,11 @@ static bool may_carry(const struct mesh *m, const struct entry *e)
 {
 	const struct peer *p = e ? mesh_peer(m, &e->member) : NULL;
 
-	return e && tree_may_be_finger(m, e) && !(p && p->is_unreachable);
+	if (!e || !tree_may_be_finger(m, e))
+		return false;
+	return !p || p->session ||
+	       (!p->is_unreachable &&
+	        !(p->dial && m->owner->last_mono_ms - p->dial_started_ms >= DIAL_MS));
 }
 
 bool carrier_named(const struct mesh *m, struct key *ret)
@@ -72,7 +77,7 @@ static const struct entry *first(const struct mesh *m, int64_t least_ms, bool mu
 		uint8_t hash[16];
 
 		if (!may_carry(m, e) || (least_ms >= 0 && connected_ms(m, e) < least_ms) ||
-		    (!mute_too && uplink_is_mute(m, &e->member)))
+		    (!mute_too && uplink_is_mute(m, &e->member, true)))
 			continue;
 		rank_of(m, &e->member, hash);
 		if (best && memcmp(hash, best_hash, sizeof(hash)) <= 0)
@@ -98,13 +103,14 @@ const struct entry *own_carrier(const struct mesh *m)
 	const struct entry *better;
 	struct key named;
 
-	if (carrier_named(m, &named) && !uplink_is_mute(m, &named))
+	if (carrier_named(m, &named) && !uplink_is_mute(m, &named, true))
 		now = set_find(m->set, &named);
 	if (may_carry(m, now)) {
 		better = first(m, PROVEN_MS, false);
 		return better && is_before(m, better, now) ? better : now;
 	}
-	better = first(m, 0, false);
+	/* At the start nothing runs yet that a wrong guess could break. */
+	better = now ? first(m, 0, false) : NULL;
 	if (!better)
 		better = first(m, -1, false);
 	return better ? better : first(m, -1, true);
@@ -139,7 +145,7 @@ static void look(struct step *st, struct mesh *m)
 
 	c->look_ms = st->now.mono_ms + LOOK_MS;
 	if (has_named && is_cut_off(st, m, mesh_peer(m, &named)))
-		uplink_mute(st, m, &named);
+		uplink_mute(m, &named, true);
 	next = own_carrier(m);
 	if (next && !(has_named && key_equal(&next->member, &named)))
 		own_changed(st, m);

@@ -81,10 +81,11 @@ void tree_want(struct mesh *m, struct peer *p); /* may be NULL */
 #define UPLINKS 2
 #define UPLINK_MUTES 8u
 
-/* Somebody that brought no beats while others did. */
+/* Somebody to avoid. */
 struct uplink_mute {
 	struct key who;
 	int64_t until_ms; /* mono */
+	bool is_silent;   /* brought no beats while others did; else it was pruned */
 };
 
 /* A leaf's. */
@@ -104,11 +105,12 @@ struct uplinks {
 void uplink_start(struct step *st, struct mesh *m);
 /* Fill the places, try another if one brings no beats, want them. */
 void uplink_choose(struct step *st, struct mesh *m);
-void uplink_lost(struct mesh *m, const struct peer *p); /* out of the group, or of reach */
+void uplink_lost(struct mesh *m, struct peer *p); /* out of the group, or of reach */
 bool uplink_holds(const struct mesh *m, const struct peer *p);
-void uplink_beat(struct step *st, struct session *s); /* a beat that counts has come by it */
-void uplink_mute(struct step *st, struct mesh *m, const struct key *who);
-bool uplink_is_mute(const struct mesh *m, const struct key *who);
+/* A beat has come by it; is_other: of somebody who leads others, not us. */
+void uplink_beat(struct step *st, struct session *s, bool is_other);
+void uplink_mute(struct mesh *m, const struct key *who, bool is_silent);
+bool uplink_is_mute(const struct mesh *m, const struct key *who, bool only_silent);
 
 /* A client's. */
 struct carriage {
@@ -262,7 +264,7 @@ void beat_tick(struct step *st, struct mesh *m);
 int64_t beat_deadline(const struct mesh *m);
 /* Are the beats fresh? */
 bool beat_is_fresh(const struct mesh *m, struct instant now);
-/* Have beats that count come by this session, or may they still?  See uplink.c. */
+/* Do beats come by this session, or may they still?  See uplink.c. */
 bool beat_comes_by(const struct session *s, struct instant now);
 /* Who leads, when it was last heard (mono), how many have had that beat if it was ours, else 0. */
 bool beat_view(const struct mesh *m,

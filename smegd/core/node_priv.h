@@ -97,7 +97,8 @@ struct session {
 	int64_t heard_ms;    /* mono: last message */
 	int64_t asked_ms;    /* mono: last question of ours */
 	int64_t unwanted_ms; /* mono: since when neither needs it; 0: needed */
-	int64_t beat_ms;     /* mono: last beat that counted; 0: none */
+	int64_t beat_ms;     /* mono: last beat that it brought; 0: none */
+	bool is_other;       /* that was of somebody who does not lead us */
 	bool is_asking;      /* and no answer has come since asked_ms */
 	bool is_equal;       /* its last digest was ours */
 	struct mending mending;

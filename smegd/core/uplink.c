@@ -10,24 +10,27 @@
  * for one that is connected and known to be better, and a mesh without a leader sets nobody
  * wandering.
  *
- * Who is tried is compared with like any peer that we dial, so a try also brings what the uplinks
- * have kept from us: mostly that they were pruned, and then both are replaced at once.  That is why
- * a third is looked at as well when a greater key takes over although the old leader is in the
- * group (which is what it looks like on an islet), and every ten minutes.
+ * Beats may also come from an islet that follows a leader of its own.  So a third is looked at as
+ * well when a greater key takes over although the old leader is in the group, and every three
+ * minutes.  Who is tried is compared with like any peer that we dial, so a look also brings what
+ * the uplinks have kept from us: mostly that they were pruned, and then both are replaced.  If they
+ * were not, and the third follows another leader, it takes one of the two places: which part is the
+ * mesh cannot be told from beats, so we hang off both.
  *
  * Tries go down the rendezvous order from the last one, so that each peer has its turn before one
- * has a second; who was given up is chosen again only if there is nobody else, for ten minutes.
+ * has a second; who was given up or pruned is chosen again only if there is nobody else, for ten
+ * minutes.
  *
  * Rejected: to drop first and dial then; to move by the lack of beats alone, both uplinks or one
  * (all clients of a mesh would move whenever a leader dies); to go by the leader's key where
- * uplinks bring the beats of different ones (the lower one may be the one that is cut off).
+ * beats of different ones come (the lower one may be the one that is cut off).
  */
 #include "smegd/core/node_priv.h"
 
 #include <string.h>
 
 #define PAUSE_MAX 32u               /* intervals between two tries that came to nothing, at most */
-#define LOOK_MS (10 * MS_PER_MINUTE) /* at a third peer, though nothing is amiss */
+#define LOOK_MS (3 * MS_PER_MINUTE) /* at a third peer, though nothing is amiss */
 #define MUTE_MS (10 * MS_PER_MINUTE)
 
 static int64_t interval_of(const struct step *st)
@@ -37,21 +40,23 @@ static int64_t interval_of(const struct step *st)
 
 /* --- who was given up ------------------------------------------------------------------------- */
 
-bool uplink_is_mute(const struct mesh *m, const struct key *who)
+bool uplink_is_mute(const struct mesh *m, const struct key *who, bool only_silent)
 {
 	const struct uplinks *u = &m->uplinks;
 
 	for (size_t i = 0; i < ARRAY_LEN(u->mutes); i++)
-		if (m->owner->last_mono_ms < u->mutes[i].until_ms && key_equal(&u->mutes[i].who, who))
+		if (m->owner->last_mono_ms < u->mutes[i].until_ms &&
+		    (u->mutes[i].is_silent || !only_silent) && key_equal(&u->mutes[i].who, who))
 			return true;
 	return false;
 }
 
-void uplink_mute(struct step *st, struct mesh *m, const struct key *who)
+void uplink_mute(struct mesh *m, const struct key *who, bool is_silent)
 {
 	struct uplinks *u = &m->uplinks;
 
-	u->mutes[u->next_mute] = (struct uplink_mute){ *who, st->now.mono_ms + MUTE_MS };
+	u->mutes[u->next_mute] =
+		(struct uplink_mute){ *who, m->owner->last_mono_ms + MUTE_MS, is_silent };
 	u->next_mute = (u->next_mute + 1) % UPLINK_MUTES;
 }
 
@@ -83,6 +88,7 @@ enum choice {
 	CHOOSE_PROVEN, /* connected, and brings beats */
 	CHOOSE_ANY,
 	CHOOSE_MUTE, /* also who was given up */
+	CHOOSE_NEW,  /* not connected: it may know what we do not */
 };
 
 /* The first below *weight in rendezvous order, or NULL. */
@@ -96,9 +102,10 @@ static struct peer *choose(struct step *st, struct mesh *m, enum choice how, uin
 		const struct peer *p = mesh_peer(m, &e->member);
 		uint64_t w;
 
-		if (!tree_may_be_finger(m, e) || !tree_may_serve(m, e) || (p && uplink_holds(m, p)) ||
-		    (how == CHOOSE_PROVEN && !brings(st, p)) ||
-		    (how != CHOOSE_MUTE && uplink_is_mute(m, &e->member)))
+		if (!tree_may_be_finger(m, e) || !tree_may_serve(m, e) ||
+		    (p && uplink_holds(m, p)) || (how == CHOOSE_PROVEN && !brings(st, p)) ||
+		    (how == CHOOSE_NEW && p && p->session) ||
+		    (how != CHOOSE_MUTE && uplink_is_mute(m, &e->member, false)))
 			continue;
 		w = weight_of(m, &e->member);
 		if (w >= *weight || (best && w <= best_weight))
@@ -114,14 +121,10 @@ static struct peer *choose(struct step *st, struct mesh *m, enum choice how, uin
 
 static struct peer *choose_uplink(struct step *st, struct mesh *m)
 {
-	struct peer *p = NULL;
+	uint64_t weight = UINT64_MAX;
+	struct peer *p = choose(st, m, CHOOSE_ANY, &weight);
 
-	for (int how = CHOOSE_PROVEN; !p && how <= CHOOSE_MUTE; how++) {
-		uint64_t weight = UINT64_MAX;
-
-		p = choose(st, m, (enum choice)how, &weight);
-	}
-	return p;
+	return p ? p : choose(st, m, CHOOSE_MUTE, &weight);
 }
 
 static void fill(struct step *st, struct mesh *m)
@@ -157,24 +160,34 @@ static struct peer **find_silent(const struct step *st, struct mesh *m)
 	return found;
 }
 
-/* Has every uplink brought a beat since the try began? */
-static bool do_all_bring(const struct mesh *m)
+/*
+ * The uplink that we have had longest, if all of them bring the beats of somebody who does not lead
+ * the tried one; NULL: no.
+ */
+static struct peer **find_estranged(struct mesh *m)
 {
-	const struct uplinks *u = &m->uplinks;
+	struct uplinks *u = &m->uplinks;
+	struct peer **found = NULL;
 
-	for (size_t i = 0; i < UPLINKS; i++)
-		if (!u->of[i] || !u->of[i]->session || u->of[i]->session->beat_ms < u->trial_ms)
-			return false;
-	return true;
+	for (size_t i = 0; i < UPLINKS; i++) {
+		const struct session *s = u->of[i] ? u->of[i]->session : NULL;
+
+		if (!s || s->is_other == u->trial->session->is_other || s->beat_ms < u->trial_ms)
+			return NULL;
+		if (!found || s->since_ms < (*found)->session->since_ms)
+			found = &u->of[i];
+	}
+	return found;
 }
 
-static void displace(struct step *st, struct mesh *m, struct peer **silent)
+static void displace(struct step *st, struct mesh *m, struct peer **silent, bool is_silent)
 {
 	struct uplinks *u = &m->uplinks;
 	struct session *s = (*silent)->session;
 
 	step_trace(st, TRACE_UPLINK_MOVED, m, &(*silent)->key, 0);
-	uplink_mute(st, m, &(*silent)->key);
+	if (is_silent)
+		uplink_mute(m, &(*silent)->key, true);
 	s->unwanted_ms = st->now.mono_ms - SURPLUS_AFTER_MS; /* unless somebody else needs it */
 	*silent = u->trial;
 	u->trial = NULL;
@@ -193,26 +206,27 @@ static void judge(struct step *st, struct mesh *m)
 	if (!u->trial->session)
 		return; /* it is dialled */
 	if (is_good && silent) {
-		displace(st, m, silent);
+		displace(st, m, silent, true);
 		return;
 	}
 	age_ms = st->now.mono_ms - MAX_OF(u->trial_ms, u->trial->session->since_ms);
 	if (age_ms < interval_of(st) + interval_of(st) / 2)
 		return;
-	/* The uplinks may be about to fall silent. */
-	if (is_good && !do_all_bring(m) && age_ms < 5 * interval_of(st))
-		return;
+	silent = is_good ? find_estranged(m) : NULL;
+	if (silent)
+		displace(st, m, silent, false);
 	u->trial = NULL;
 }
 
-static void begin(struct step *st, struct mesh *m)
+static void begin(struct step *st, struct mesh *m, bool is_silent)
 {
 	struct uplinks *u = &m->uplinks;
 	uint64_t any = UINT64_MAX;
 
-	u->trial = choose(st, m, CHOOSE_PROVEN, &any);
+	/* Another that is connected will do for one that is silent; else there is more to hear. */
+	u->trial = is_silent ? choose(st, m, CHOOSE_PROVEN, &any) : NULL;
 	for (int turn = 0; !u->trial && turn < 2; turn++) {
-		u->trial = choose(st, m, CHOOSE_ANY, &u->cursor);
+		u->trial = choose(st, m, CHOOSE_NEW, &u->cursor);
 		if (!u->trial)
 			u->cursor = UINT64_MAX; /* all have had their turn */
 	}
@@ -251,9 +265,9 @@ static void try_others(struct step *st, struct mesh *m)
 	is_silent = find_silent(st, m) != NULL;
 	if (!is_silent)
 		u->pause = 0;
-	if (!u->trial && ((is_silent && st->now.mono_ms >= u->next_ms) ||
-	                  st->now.mono_ms >= u->look_ms))
-		begin(st, m);
+	if (!u->trial &&
+	    ((is_silent && st->now.mono_ms >= u->next_ms) || st->now.mono_ms >= u->look_ms))
+		begin(st, m, is_silent);
 }
 
 /* --- what happens ----------------------------------------------------------------------------- */
@@ -267,9 +281,16 @@ void uplink_start(struct step *st, struct mesh *m)
 	u->look_ms = st->now.mono_ms + rng_jitter(&st->n->rng, LOOK_MS, 30);
 }
 
-void uplink_lost(struct mesh *m, const struct peer *p)
+void uplink_lost(struct mesh *m, struct peer *p)
 {
 	struct uplinks *u = &m->uplinks;
+	const struct entry *e = set_find(m->set, &p->key);
+
+	if (!uplink_holds(m, p))
+		return;
+	/* It may be back in a moment, and still be cut off. */
+	if (e && e->standing == STANDING_PRUNED)
+		uplink_mute(m, &p->key, false);
 
 	for (size_t i = 0; i < UPLINKS; i++)
 		if (u->of[i] == p)
@@ -280,9 +301,10 @@ void uplink_lost(struct mesh *m, const struct peer *p)
 	u->next_ms = 0;
 }
 
-void uplink_beat(struct step *st, struct session *s)
+void uplink_beat(struct step *st, struct session *s, bool is_other)
 {
 	s->beat_ms = st->now.mono_ms;
+	s->is_other = is_other;
 	if (s->mesh->uplinks.trial == s->peer)
 		s->mesh->maintain_ms = st->now.mono_ms;
 }
