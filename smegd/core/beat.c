@@ -297,7 +297,7 @@ static void take(struct step *st, struct session *s, const struct msg *msg, cons
 	b->at_ms = m->beats->fresh_ms = st->now.mono_ms;
 	b->passed_until_ms = 0;
 	b->told = 0;
-	uplink_beat(st, s, false);
+	uplink_beat(st, s, &beat->leader);
 	lead_take(st, m, &beat->leader);
 	relay(st, s, b, msg->u.beat.way);
 	compare_digest(st, s, beat);
@@ -320,7 +320,7 @@ static bool again(struct step *st,
 	}
 	/* Not if somebody says it again and again. */
 	if (st->now.mono_ms - b->at_ms < st->n->options.heartbeat_interval_ms)
-		uplink_beat(st, s, !lead_would_take(s->mesh, &beat->leader, st->now.mono_ms));
+		uplink_beat(st, s, &beat->leader);
 	if (b->told & msg->u.beat.way || st->now.mono_ms < b->skipped_until_ms)
 		return false;
 	relay(st, s, b, msg->u.beat.way);
@@ -344,7 +344,7 @@ static void on_beat(struct step *st, struct session *s, const struct msg *msg)
 			return;
 		}
 		if (is_of_another(st, m, &beat, e))
-			uplink_beat(st, s, true);
+			uplink_beat(st, s, &beat.leader);
 	}
 	/* It ends here: nobody need wait for it. */
 	if (msg->u.beat.way == WAY_TREE_1)

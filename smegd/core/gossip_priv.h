@@ -107,8 +107,8 @@ void uplink_start(struct step *st, struct mesh *m);
 void uplink_choose(struct step *st, struct mesh *m);
 void uplink_lost(struct mesh *m, struct peer *p); /* out of the group, or of reach */
 bool uplink_holds(const struct mesh *m, const struct peer *p);
-/* A beat has come by it; is_other: of somebody who leads others, not us. */
-void uplink_beat(struct step *st, struct session *s, bool is_other);
+/* A beat has come by it, of this leader: ours, or of others. */
+void uplink_beat(struct step *st, struct session *s, const struct key *leader);
 void uplink_mute(struct mesh *m, const struct key *who, bool is_silent);
 bool uplink_is_mute(const struct mesh *m, const struct key *who, bool only_silent);
 

@@ -98,7 +98,7 @@ struct session {
 	int64_t asked_ms;    /* mono: last question of ours */
 	int64_t unwanted_ms; /* mono: since when neither needs it; 0: needed */
 	int64_t beat_ms;     /* mono: last beat that it brought; 0: none */
-	bool is_other;       /* that was of somebody who does not lead us */
+	struct key beat_by;  /* whose that was */
 	bool is_asking;      /* and no answer has come since asked_ms */
 	bool is_equal;       /* its last digest was ours */
 	struct mending mending;

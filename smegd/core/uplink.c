@@ -172,7 +172,8 @@ static struct peer **find_estranged(struct mesh *m)
 	for (size_t i = 0; i < UPLINKS; i++) {
 		const struct session *s = u->of[i] ? u->of[i]->session : NULL;
 
-		if (!s || s->is_other == u->trial->session->is_other || s->beat_ms < u->trial_ms)
+		if (!s || s->beat_ms < u->trial_ms ||
+		    key_equal(&s->beat_by, &u->trial->session->beat_by))
 			return NULL;
 		if (!found || s->since_ms < (*found)->session->since_ms)
 			found = &u->of[i];
@@ -301,10 +302,10 @@ void uplink_lost(struct mesh *m, struct peer *p)
 	u->next_ms = 0;
 }
 
-void uplink_beat(struct step *st, struct session *s, bool is_other)
+void uplink_beat(struct step *st, struct session *s, const struct key *leader)
 {
 	s->beat_ms = st->now.mono_ms;
-	s->is_other = is_other;
+	s->beat_by = *leader;
 	if (s->mesh->uplinks.trial == s->peer)
 		s->mesh->maintain_ms = st->now.mono_ms;
 }

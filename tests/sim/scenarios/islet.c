@@ -137,7 +137,8 @@ static void strand(struct world *w, struct model *m, unsigned client)
 	world_pass(w, MINUTE_US);
 	second = change(w, m, client, WITHIN_US / 3);
 	age_ms = view_of(w, m, client).beat_age_ms;
-	world_say(w, "  client %u: cut off with %u peers%s: a change came after %.1f s, then %.1f s\n",
+	world_say(w,
+	          "  client %u: cut off with %u peers%s: a change came after %.1f s, then %.1f s\n",
 	          client, count, leader ? " and the leader" : "", first, second);
 	if (age_ms < 0 || age_ms > 15000)
 		world_fail(w, "client %u has heard no beat for %lld ms", client, (long long)age_ms);
