@@ -202,6 +202,9 @@ static void render_for_client(struct render *r)
 		if (!key_equal(&r->items[i].entry->member, &carrier) || r->items[i].clashes)
 			continue;
 		w = add_peer(r, &r->items[i], 1);
+		/* Nobody can begin to talk to who sits behind a NAT. */
+		if (!w->keepalive_s)
+			w->keepalive_s = CARRIER_KEEPALIVE_S;
 		if (w->allowed)
 			place_prefix(r->m->id, &w->allowed[w->allowed_count++]);
 	}

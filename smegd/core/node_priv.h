@@ -33,6 +33,7 @@
 #define JOIN_TIMEOUT_MS (50 * MS_PER_SECOND)
 #define JOIN_COMPARE_MS (15 * MS_PER_SECOND)     /* for other members to be reached and to agree */
 #define HANDSHAKE_FRESH_MS (180 * MS_PER_SECOND) /* WireGuard's REJECT_AFTER_TIME */
+#define CARRIER_KEEPALIVE_S 25                   /* of a client, unless another is configured */
 #define PRUNED_KEEP_MS (10 * MS_PER_MINUTE)      /* the tunnel of a member that was pruned */
 #define ENDPOINT_TRY_MS (15 * MS_PER_SECOND)     /* per place, while somebody wants to talk */
 #define DEVICE_DELAY_MS 50                       /* gathers changes of the roster */
