@@ -2,7 +2,8 @@
 # Two clients that can only dial, and four peers.  Each client reaches everybody through its carrier.
 # The daemon of a carrier is killed, its tunnel stays: the client moves and loses next to nothing.
 # Then the next carrier is unplugged, silently: the client has its reach again within the time below.
-# The other client's uplinks are killed both: what the others say still comes to it.
+# What the rest say then still comes to each of them, and the first, when it is back, does not take
+# the client back at once.
 #
 #	SLACK=3       threefold time is allowed, for busy machines; the time wanted is printed too
 #	BREAK=stay    all peers but the carriers are unplugged as well; the test must fail
@@ -53,7 +54,7 @@ reaches() {
 	shift
 	for h; do [ "$h" = "$from" ] || pings "$from" "$h" || return 1; done
 }
-# seconds_until LIMIT CMD...: in $took, milliseconds.
+# until_so SECONDS CMD...: in $took, the milliseconds that it took.
 until_so() {
 	local limit=$1 begun=${EPOCHREALTIME/./}
 	shift
@@ -114,7 +115,7 @@ kill -INT $stream
 wait_until 5 is_gone $stream || fail 'ping does not end'
 lost=$(awk '/packets transmitted/ { print $1 - $4 }' "$T/stream")
 say "of a ping each tenth of a second to y it has lost $lost"
-[ "$lost" -le 50 ] || { why; fail "$lost pings lost"; }
+[ "$lost" -le 25 ] || { why; fail "$lost pings lost"; }
 
 # --- the next carrier goes without a word ---
 host_unplug $second
