@@ -13,6 +13,9 @@
  * red-black and AVL trees, whose shape depends on history and whose removal is a page of cases;
  * a sorted array, with O(n) insertion and elements that move.
  *
+ * Nodes are threaded in the order of their keys as well, and the map keeps the first: a walk over
+ * cold elements, which is what timers do, touches each of them once and nothing else.
+ *
  * Source: R. Seidel, C. Aragon, "Randomized Search Trees", 1996.
  */
 #include "base/map.h"
@@ -100,10 +103,29 @@ void map_init(struct map *m, size_t key_bytes)
 	*m = (struct map){ .key_bytes = key_bytes };
 }
 
+/* Between node->before and what came after that. */
+static void thread(struct map *m, struct map_node *node)
+{
+	struct map_node **link = node->before ? &node->before->after : &m->first;
+
+	node->after = *link;
+	*link = node;
+	if (node->after)
+		node->after->before = node;
+}
+
+static void unthread(struct map *m, struct map_node *node)
+{
+	*(node->before ? &node->before->after : &m->first) = node->after;
+	if (node->after)
+		node->after->before = node->before;
+}
+
 void map_insert(struct map *m, struct map_node *node, const void *key)
 {
 	struct map_node **link = &m->root;
 	struct map_node *up = NULL;
+	struct map_node *before = NULL;
 	uint64_t head = key_head(key, m->key_bytes);
 
 	while (*link) {
@@ -111,11 +133,13 @@ void map_insert(struct map *m, struct map_node *node, const void *key)
 
 		assert(order != 0);
 		up = *link;
+		before = order < 0 ? before : up;
 		link = order < 0 ? &up->left : &up->right;
 	}
-	*node = (struct map_node){ .up = up, .head = head, .key = key };
+	*node = (struct map_node){ .up = up, .before = before, .head = head, .key = key };
 	node->priority = key_priority(node->key, m->key_bytes);
 	*link = node;
+	thread(m, node);
 	m->count++;
 	while (node->up && above(m, node, node->up))
 		rotate_up(m, node);
@@ -133,6 +157,7 @@ void map_remove(struct map *m, struct map_node *node)
 	*link_to(m, node) = child;
 	if (child)
 		child->up = node->up;
+	unthread(m, node);
 	m->count--;
 	*node = (struct map_node){ 0 };
 }
@@ -169,25 +194,14 @@ struct map_node *map_at_least(const struct map *m, const void *key)
 	return best;
 }
 
-static struct map_node *leftmost(struct map_node *node)
-{
-	while (node && node->left)
-		node = node->left;
-	return node;
-}
-
 struct map_node *map_first(const struct map *m)
 {
-	return leftmost(m->root);
+	return m->first;
 }
 
 struct map_node *map_next(const struct map_node *node)
 {
-	if (node->right)
-		return leftmost(node->right);
-	while (node->up && node->up->right == node)
-		node = node->up;
-	return node->up;
+	return node->after;
 }
 
 struct map_node *map_nth(const struct map *m, size_t index)

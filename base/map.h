@@ -14,6 +14,8 @@ struct map_node {
 	struct map_node *left;
 	struct map_node *right;
 	struct map_node *up;
+	struct map_node *before; /* in key order */
+	struct map_node *after;
 	uint64_t head;      /* the first 8 bytes of the key, big-endian, padded with zeros */
 	const uint8_t *key; /* borrowed; lives in the element; does not change while mapped */
 	uint64_t priority;
@@ -21,6 +23,7 @@ struct map_node {
 
 struct map {
 	struct map_node *root;
+	struct map_node *first;
 	size_t count;
 	size_t key_bytes;
 };
@@ -39,7 +42,7 @@ struct map_node *map_find(const struct map *m, const void *key);
 /* The first node whose key is not less than `key`, or NULL. */
 struct map_node *map_at_least(const struct map *m, const void *key);
 
-/* Smallest; following; NULL at the end.  map_next() is O(1) amortised. */
+/* Smallest; following; NULL at the end.  Both look at one node. */
 struct map_node *map_first(const struct map *m);
 struct map_node *map_next(const struct map_node *node);
 

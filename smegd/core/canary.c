@@ -37,15 +37,11 @@ static void offer_canary(struct choice *c, const struct session *s)
 
 static void offer_sessions(struct choice *c, const struct mesh *m, const struct watched *w)
 {
-	struct map_node *pos;
+	const struct session *s;
 
-	map_for_each(pos, &m->owner->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m && s->peer && !s->as_joiner && !s->is_closing &&
-		    s->peer->session == s && !key_equal(&s->peer->key, &w->key))
-			offer_canary(c, s);
-	}
+	session_for_each(s, m) if (s->peer && !s->as_joiner && !s->is_closing &&
+	                           s->peer->session == s && !key_equal(&s->peer->key, &w->key))
+		offer_canary(c, s);
 }
 
 static bool is_missing(const struct mesh *m, const struct key *key)

@@ -15,13 +15,7 @@
 
 struct session *session_by_id(const struct node *n, uint64_t id)
 {
-	uint8_t key[8];
-	struct map_node *node;
-
-	for (size_t i = 0; i < sizeof(key); i++)
-		key[i] = (uint8_t)(id >> (56 - 8 * i));
-	node = map_find(&n->sessions, key);
-	return node ? container_of(node, struct session, node) : NULL;
+	return table_find(&n->sessions, id);
 }
 
 /* --- places --------------------------------------------------------------------------------- */
@@ -218,25 +212,51 @@ void dial_tick(struct step *st, struct mesh *m)
 
 /* --- sessions ------------------------------------------------------------------------------- */
 
-static struct session *add_session(struct step *st, struct mesh *m, const struct session_up *up)
+struct session *session_add(struct step *st, struct mesh *m, uint64_t id)
 {
-	struct session *s = mem_zalloc(st->n->mem, sizeof(*s));
+	const struct mem *mem = st->n->mem;
+	void *list = m->sessions;
+	int err = mem_grow(mem, &list, m->sessions_all, &m->sessions_cap, sizeof(*m->sessions));
+	struct session *s;
 
-	if (!s) {
+	m->sessions = list;
+	s = err ? NULL : mem_zalloc(mem, sizeof(*s));
+	if (!s || table_add(&st->n->sessions, mem, id, s)) {
+		mem_free(mem, s);
 		step_fail(st, -ENOMEM);
 		return NULL;
 	}
-	s->id = up->session;
-	for (size_t i = 0; i < sizeof(s->id_key); i++)
-		s->id_key[i] = (uint8_t)(s->id >> (56 - 8 * i));
+	s->id = id;
 	s->mesh = m;
+	m->sessions[m->sessions_all++] = s;
+	return s;
+}
+
+void session_drop(struct node *n, struct session *s)
+{
+	struct mesh *m = s->mesh;
+	size_t at = 0;
+
+	while (m->sessions[at] != s)
+		at++;
+	m->sessions_all--;
+	memmove(&m->sessions[at], &m->sessions[at + 1],
+	        (m->sessions_all - at) * sizeof(*m->sessions));
+	table_remove(&n->sessions, s->id);
+}
+
+static struct session *add_session(struct step *st, struct mesh *m, const struct session_up *up)
+{
+	struct session *s = session_add(st, m, up->session);
+
+	if (!s)
+		return NULL;
 	s->dialled = up->dial != 0;
 	s->as_joiner = up->as_joiner;
 	s->joiner = up->joiner;
 	s->remote = up->remote;
 	s->clock_ahead_ms = up->clock_ahead_ms;
 	s->since_ms = s->heard_ms = st->now.mono_ms;
-	map_insert(&st->n->sessions, &s->node, s->id_key);
 	return s;
 }
 
@@ -308,16 +328,11 @@ void dial_session_up(struct step *st, const struct session_up *up)
 }
 
 /* Is there a second session with this peer, from the moment in which both had dialled? */
-static struct session *other_session(const struct node *n, const struct peer *p)
+static struct session *other_session(const struct peer *p)
 {
-	struct map_node *pos;
+	struct session *s;
 
-	map_for_each(pos, &n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->peer == p && !s->is_closing)
-			return s;
-	}
+	session_for_each(s, p->mesh) if (s->peer == p && !s->is_closing) return s;
 	return NULL;
 }
 
@@ -325,7 +340,7 @@ static void peer_lost(struct step *st, struct peer *p, const struct session *s)
 {
 	if (p->session != s)
 		return;
-	p->session = other_session(st->n, p);
+	p->session = other_session(p);
 	if (p->session)
 		return;
 	p->place = 0;
@@ -343,7 +358,7 @@ void dial_session_down(struct step *st, uint64_t session, int err)
 		return;
 	if (err == ERR_TIMED_OUT) /* our own finding, not the hub's news */
 		step_fx(st, FX_CLOSE)->u.session = s->id;
-	map_remove(&st->n->sessions, &s->node);
+	session_drop(st->n, s);
 	if (s->peer) {
 		s->mesh->sessions_count--;
 		step_trace(st, TRACE_SESSION_DOWN, s->mesh, &s->peer->key, err);
@@ -357,16 +372,12 @@ void dial_session_down(struct step *st, uint64_t session, int err)
 
 void dial_sweep(struct step *st)
 {
-	struct map_node *pos;
-	struct map_node *tmp;
+	struct session *s;
+	struct mesh *m;
 
 	if (!st->n->has_closing)
 		return;
 	st->n->has_closing = false;
-	map_for_each_safe(pos, tmp, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->is_closing)
-			dial_session_down(st, s->id, 0);
-	}
+	mesh_for_each(m, st->n)
+		session_for_each_safe(s, m) if (s->is_closing) dial_session_down(st, s->id, 0);
 }

@@ -48,6 +48,8 @@ static void list_candidates(struct peer *p, struct candidates *c)
 	for (size_t i = 0; i < count; i++)
 		if (places[i].kind != PLACE_NAME)
 			add(c, &places[i].addr, places[i].wg_port);
+	if (p->lacks_address != (!c->count && count > 0))
+		mesh_changed(p->mesh);
 	p->lacks_address = !c->count && count > 0;
 }
 

@@ -3,9 +3,9 @@
  * no answer end them, and whoever is wanted and not there is dialled.
  *
  * An idle session is silent: streams between peers need no upkeep, watchers find out who is gone,
- * and a digest goes to one random neighbour every few seconds.  So the walk over all peers and
- * sessions, which costs more than anything else here, is made when something is due and else every
- * few seconds.
+ * and a digest goes to one random neighbour every few seconds.  Walks over all peers and sessions
+ * cost more than anything else here.  So there are two: at sessions that wait for something, when
+ * the first of that is due, and over everything, soon after a change and else rarely.
  */
 #include "smegd/core/node_priv.h"
 
@@ -94,9 +94,9 @@ void gossip_alive(struct step *st, struct session *s)
 	send_digest(st, s, false);
 }
 
-static void walk_by(struct mesh *m, int64_t at_ms)
+static void look_by(struct mesh *m, int64_t at_ms)
 {
-	m->maintain_ms = MIN_OF(m->maintain_ms, at_ms);
+	m->look_ms = MIN_OF(m->look_ms, at_ms);
 }
 
 void gossip_ask(struct step *st, struct session *s)
@@ -105,28 +105,26 @@ void gossip_ask(struct step *st, struct session *s)
 	if (!s->is_asking)
 		s->asked_ms = st->now.mono_ms;
 	s->is_asking = true;
-	walk_by(s->mesh, s->asked_ms + st->n->options.timeout_ms + 1);
+	look_by(s->mesh, s->asked_ms + st->n->options.timeout_ms + 1);
 }
 
 void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
 {
-	struct map_node *pos;
+	struct session *s;
 
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
-		    (!s->is_asking || st->now.mono_ms - s->asked_ms >= pause_ms))
-			gossip_ask(st, s);
-	}
+	session_for_each(s, m) if (!s->as_joiner && !s->is_closing &&
+	                           (!s->is_asking || st->now.mono_ms - s->asked_ms >= pause_ms))
+		gossip_ask(st, s);
 }
 
 void gossip_start(struct step *st, struct mesh *m)
 {
 	m->maintain_ms = st->now.mono_ms;
+	m->look_ms = TIME_NEVER;
 	m->repair_ms =
 		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.pull_interval_ms, 50);
 	tree_start(st, m);
+	few_start(st, m);
 	near_start(st, m);
 	watch_start(st, m);
 	beat_start(st, m);
@@ -170,6 +168,7 @@ static void tell_of_us(struct step *st, struct session *s)
 
 void gossip_session_up(struct step *st, struct session *s)
 {
+	mesh_changed(s->mesh);
 	s->mending.known = s->mesh->log.next;
 	tree_session_up(st, s);
 	tell_of_us(st, s);
@@ -186,7 +185,7 @@ void gossip_session_down(struct step *st, struct session *s)
 		s->mesh->fetching = 0;
 	if (s->peer->session)
 		return;
-	tree_session_down(st, s->peer);
+	tree_session_down(s->peer);
 	if (!s->said_bye && !s->is_closing)
 		watch_broken(st, s->peer);
 }
@@ -224,8 +223,10 @@ static void close_surplus(struct step *st, struct session *s)
 	}
 	if (!s->unwanted_ms)
 		s->unwanted_ms = st->now.mono_ms;
-	else if (st->now.mono_ms - s->unwanted_ms > SURPLUS_AFTER_MS)
+	if (st->now.mono_ms - s->unwanted_ms > SURPLUS_AFTER_MS)
 		step_close(st, s);
+	else
+		mesh_changed(s->mesh);
 }
 
 /* A leaf sits behind something that forgets silent streams. */
@@ -244,65 +245,60 @@ static void keep_up(struct step *st, struct session *s)
 	else
 		repair_tick(st, s);
 	if (s->is_asking)
-		walk_by(s->mesh, MAX_OF(s->asked_ms, s->heard_ms) + timeout_ms + 1);
-}
-
-static void look_after(struct step *st, struct session *s)
-{
-	close_surplus(st, s);
-	if (!s->is_closing)
-		keep_up(st, s);
+		look_by(s->mesh, MAX_OF(s->asked_ms, s->heard_ms) + timeout_ms + 1);
 }
 
 static void each_session(struct step *st,
                          struct mesh *m,
                          void (*visit)(struct step *st, struct session *s))
 {
-	struct map_node *pos;
-	struct map_node *tmp;
+	struct session *s;
 
-	map_for_each_safe(pos, tmp, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m && !s->as_joiner && !s->is_closing)
-			visit(st, s);
-	}
+	session_for_each_safe(s, m) if (!s->as_joiner && !s->is_closing) visit(st, s);
 }
 
 static void pull_random(struct step *st, struct mesh *m)
 {
-	struct map_node *pos;
-	uint64_t pick;
+	struct session *s;
 
 	m->repair_ms =
 		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.pull_interval_ms, 30);
-	if (!m->sessions_count)
+	if (!m->sessions_all)
 		return;
-	pick = rng_below(&st->n->rng, m->sessions_count);
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
+	s = m->sessions[rng_below(&st->n->rng, m->sessions_all)];
+	if (s->peer && !s->is_closing)
+		gossip_ask(st, s);
+}
 
-		if (s->mesh != m || s->as_joiner)
-			continue;
-		if (pick-- == 0 && !s->is_closing)
-			gossip_ask(st, s);
-	}
+static void maintain(struct step *st, struct mesh *m)
+{
+	int64_t pause = MAINTAIN_QUIET_MS;
+
+	m->maintain_ms = TIME_NEVER;
+	tree_choose(st, m);
+	dial_tick(st, m);
+	if (dial_wanted(st, m))
+		pause = m->lacking ? MAINTAIN_BUSY_MS : MAINTAIN_WAITING_MS;
+	else if (m->joining || m->state == MESH_LEAVING || tree_am_leaf(m))
+		pause = MAINTAIN_IDLE_MS;
+	each_session(st, m, close_surplus);
+	if (tree_am_leaf(m))
+		m->look_ms = st->now.mono_ms;
+	pause = rng_jitter(&st->n->rng, pause, 20);
+	m->maintain_ms = MIN_OF(m->maintain_ms, st->now.mono_ms + pause);
 }
 
 void gossip_tick(struct step *st, struct mesh *m)
 {
-	if (st->now.mono_ms >= m->maintain_ms) {
-		int64_t pause = MAINTAIN_IDLE_MS;
-
-		tree_choose(st, m);
-		dial_tick(st, m);
-		if (dial_wanted(st, m))
-			pause = m->lacking ? MAINTAIN_BUSY_MS : MAINTAIN_WAITING_MS;
-		m->maintain_ms = st->now.mono_ms + rng_jitter(&st->n->rng, pause, 20);
-		each_session(st, m, look_after); /* may want the next walk earlier */
+	if (st->now.mono_ms >= m->maintain_ms)
+		maintain(st, m);
+	if (st->now.mono_ms >= m->look_ms) {
+		m->look_ms = TIME_NEVER;
+		each_session(st, m, keep_up);
 	}
 	if (st->now.mono_ms >= m->repair_ms)
 		pull_random(st, m);
+	few_tick(st, m);
 	near_tick(st, m);
 	news_tick(st, m);
 	watch_tick(st, m);
@@ -311,14 +307,17 @@ void gossip_tick(struct step *st, struct mesh *m)
 
 int64_t gossip_deadline(const struct mesh *m)
 {
-	int64_t at = MIN_OF(m->maintain_ms, m->repair_ms);
+	int64_t walk_ms = MIN_OF(m->maintain_ms, m->look_ms);
+	int64_t at = MIN_OF(walk_ms, m->repair_ms);
 	int64_t announce_ms = news_deadline(m);
 	int64_t watch_ms = watch_deadline(m);
 	int64_t beat_ms = beat_deadline(m);
 	int64_t near_ms = near_deadline(m);
+	int64_t few_ms = few_deadline(m);
 
 	at = MIN_OF(at, announce_ms);
 	at = MIN_OF(at, watch_ms);
 	at = MIN_OF(at, near_ms);
+	at = MIN_OF(at, few_ms);
 	return MIN_OF(at, beat_ms);
 }

@@ -4,6 +4,7 @@
  *	tree.c    whom we keep connected, and where news go on
  *	uplink.c  the same for a leaf; carrier.c whom a client's packets go through
  *	near.c    fingers that answer quickly
+ *	few.c     slots of few members, which are all connected
  *	gossip.c  sessions, what comes by them, the walk over neighbours
  *	news.c    telling news, announcing them
  *	repair.c  digests, catching up, sketches; pages.c the whole state
@@ -33,8 +34,10 @@ struct slot {
 	struct peer *want; /* the one to be connected with; NULL: there is none */
 	int64_t wait_ms;   /* mono: until then `use` serves in place of `want`; 0: nobody waits */
 	bool is_stale;     /* `want` must be looked for */
-	bool is_measured;  /* `want` was chosen for its round trip */
-	uint8_t tried;     /* others that were dialled to measure it */
+	uint8_t tried;     /* others that were dialled for their round trip; see near.c */
+	uint16_t members;  /* as counted last; 0: none, or not known; see few.c */
+	uint32_t at;       /* place in the set of the last one tried */
+	uint32_t left;     /* members that were not looked at for a try */
 };
 
 /* The positions of a member in the trees, as seen from here. */
@@ -54,7 +57,7 @@ void tree_peer(const struct mesh *m, struct peer *p); /* fills in p->spot of a n
 /* The standing or the record of a member has changed. */
 void tree_member(struct step *st, struct mesh *m, const struct entry *e);
 void tree_session_up(struct step *st, struct session *s);
-void tree_session_down(struct step *st, struct peer *p);
+void tree_session_down(struct peer *p);
 void tree_unreachable(struct step *st, struct peer *p);
 /* Settle the slots, mark whom we want (p->is_wanted), count who lacks a session (m->lacking). */
 void tree_choose(struct step *st, struct mesh *m);
@@ -139,6 +142,27 @@ void near_tick(struct step *st, struct mesh *m);
 int64_t near_deadline(const struct mesh *m);
 void near_measured(struct step *st, struct session *s); /* p->rtt_ms is known anew */
 
+/* --- few.c --------------------------------------------------------------------------------- */
+
+#define FEW 4 /* members of a slot that are all connected */
+
+/* Of the members of slots that have few, those that are connected. */
+struct few {
+	uint16_t up[TREES][TREE_LEVELS][TREE_DIGITS];
+};
+
+void few_start(struct step *st, struct mesh *m);
+void few_tick(struct step *st, struct mesh *m);
+int64_t few_deadline(const struct mesh *m);
+/* The standing or the record of a member has changed. */
+void few_member(struct step *st, struct mesh *m, const struct entry *e);
+void few_find(const struct mesh *m, struct few *ret);
+/*
+ * How news for `level` and deeper in tree t go to that peer: with the bit of the tree to a finger,
+ * with WAY_LAST to each of a slot whose members are all connected; 0: not.
+ */
+unsigned few_way(const struct few *f, const struct peer *p, size_t t, unsigned level);
+
 /* --- news.c, gossip.c
  * ------------------------------------------------------------------------------ */
 
@@ -146,6 +170,8 @@ void near_measured(struct step *st, struct session *s); /* p->rtt_ms is known an
 #define ANNOUNCE_AFTER_MS 8 /* when the trees should have brought it */
 #define BATCH_MS 2          /* news less than that after the last ones wait for more */
 #define ORIGIN_BURST 8      /* records of one owner that are told within ORIGIN_BURST seconds */
+
+#define NEWS_LEAVES (1u << TREES) /* beside the trees: to the leaves that we feed */
 
 /* One of the latest news. */
 struct news {
@@ -155,8 +181,8 @@ struct news {
 	uint64_t from[TREES]; /* session it came from in that tree; 0: none */
 	uint64_t first_from;  /* the same, whatever the way; 0: our own */
 	uint8_t level[TREES];
-	uint8_t due;       /* trees (bits) in which it is still to be told */
-	uint8_t told;      /* trees in which it was told */
+	uint8_t due;       /* trees (bits) in which it is still to be told, or NEWS_LEAVES */
+	uint8_t told;      /* the same, in which it was told */
 	bool is_quiet;     /* neither told nor announced: its owner talks too much */
 	bool is_asked_for; /* came by repair: announced to all fingers at once */
 };
@@ -167,7 +193,7 @@ struct newslog {
 	uint64_t next;     /* number of the next item; the first is 1 */
 	uint64_t due;      /* all items before this one have been told */
 	uint64_t announced;
-	int64_t told_ms[TREES]; /* mono: when news were last told */
+	int64_t told_ms[TREES + 1]; /* mono: when news were last told; last: to leaves only */
 	bool has_asked_for;
 };
 

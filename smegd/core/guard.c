@@ -97,7 +97,7 @@ static bool is_candidate(const struct step *st,
 	const struct entry *e;
 	const struct avoided *a;
 
-	if (s->mesh != m || !s->peer || s->as_joiner || s->is_closing || s->peer->session != s ||
+	if (!s->peer || s->as_joiner || s->is_closing || s->peer->session != s ||
 	    s->peer->is_suspect || st->now.mono_ms - s->since_ms < GUARD_PROVEN_MS ||
 	    !may_watch(m, s->peer) || find_guard(m->watching, &s->peer->key))
 		return false;
@@ -115,15 +115,11 @@ static const struct session *pick(struct step *st,
                                   size_t *ret_count)
 {
 	const struct session *picked = NULL;
-	struct map_node *pos;
+	const struct session *s;
 
 	*ret_count = 0;
-	map_for_each(pos, &st->n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
-
-		if (is_candidate(st, m, s, times) && rng_below(&st->n->rng, ++*ret_count) == 0)
-			picked = s;
-	}
+	session_for_each(s, m) if (is_candidate(st, m, s, times) &&
+	                           rng_below(&st->n->rng, ++*ret_count) == 0) picked = s;
 	return picked;
 }
 
@@ -140,6 +136,7 @@ static bool add_guard(struct step *st, struct mesh *m, unsigned times)
 	g->subject = *entry_subject(set_find(m->set, &g->key));
 	g->lost_ms = 0;
 	w->guards_count++;
+	mesh_changed(m);
 	return true;
 }
 

@@ -129,6 +129,14 @@ void mesh_free(struct mesh *m)
 		keypair_fini(&m->joining->invite_pair);
 		mem_free(mem, m->joining);
 	}
+	while (m->sessions_all) {
+		struct session *s = m->sessions[m->sessions_all - 1];
+
+		session_drop(m->owner, s);
+		repair_end(mem, s);
+		mem_free(mem, s);
+	}
+	mem_free(mem, m->sessions);
 	set_free(m->set);
 	keypair_fini(&m->self);
 	keypair_fini(&m->mesh_pair);
@@ -143,6 +151,11 @@ struct peer *mesh_peer(const struct mesh *m, const struct key *key)
 	struct map_node *node = map_find(&m->peers, key->b);
 
 	return node ? container_of(node, struct peer, node) : NULL;
+}
+
+void mesh_changed(struct mesh *m)
+{
+	m->maintain_ms = MIN_OF(m->maintain_ms, m->owner->last_mono_ms + MAINTAIN_IDLE_MS);
 }
 
 struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key)
@@ -162,6 +175,7 @@ struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *k
 	p->mesh = m;
 	tree_peer(m, p);
 	map_insert(&m->peers, &p->node, p->key.b);
+	mesh_changed(m);
 	return p;
 }
 
@@ -197,14 +211,9 @@ void mesh_start(struct step *st, struct mesh *m)
 /* Sessions close one by one as their EV_SESSION_DOWN comes; they are told now. */
 void mesh_stop_sessions(struct step *st, struct mesh *m)
 {
-	struct map_node *pos;
+	struct session *s;
 
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m)
-			step_close(st, s);
-	}
+	session_for_each(s, m) step_close(st, s);
 }
 
 /* --- the end -------------------------------------------------------------------------------- */

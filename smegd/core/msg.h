@@ -40,7 +40,8 @@ enum way {
 	WAY_TREE_1 = 1, /* down the first tree, below what we share with the sender */
 	WAY_TREE_2 = 2,
 	WAY_ROOT = 4, /* with the others: from a leaf; be the root of those trees for it */
-	WAY__COUNT = 8
+	WAY_LAST = 8, /* alone: the sender tells all of our slot; for our leaves only */
+	WAY__COUNT = 9
 };
 
 /* All pointers are borrowed: from the decoder's arena, or from the node until the next step. */

@@ -6,20 +6,27 @@
  * one at a time, each once, and asked; the quickest of them stays.  News then cross the world once,
  * at their last hop, and not at each.
  *
- * The slots of the lowest levels come first: all news pass them.  Nothing is said about this on the
+ * The slots of the lowest levels come first: all news pass them.  Where a slot has few members,
+ * all are connected, and there is nothing to choose: few.c.  Nothing is said about this on the
  * wire, and nothing kept of those that were slower.
  *
+ * Once a member was found to be far, a connected finger stays until one is measured that answers
+ * sooner: were it to give way to whoever has a nearer position, as on a network of one place, each
+ * session that is opened to measure might cost what had been found.
+ *
  * Rejected: network coordinates in records (signed again whenever they move), asking everybody
- * (eight members of 77 slots at once), forgetting a near one for one with a nearer position.
+ * (eight members of 77 slots at once), trying those first whose addresses begin as ours do (what
+ * that is worth, no simulation can tell).
  */
 #include "smegd/core/node_priv.h"
 
 #define NEAR_MS 10            /* a round trip that is good enough */
 #define GAIN_MS 5             /* less is not worth a change */
-#define TRIES_MAX 12          /* in a slot of level 0, besides the first; 4 less a level */
+#define TRIES_LOWEST 24       /* in a slot of level 0, besides the first */
+#define TRIES 16              /* in those above it */
 #define EXPLORE_MS 250        /* between two tries */
 #define EXPLORE_IDLE_MS 30000 /* when there is nothing to try */
-#define LOOKED_AT_MAX 8192    /* members, to find one of a slot */
+#define LOOKED_AT_MAX 16384   /* members, for the tries of a slot */
 
 void near_start(struct step *st, struct mesh *m)
 {
@@ -31,10 +38,13 @@ int64_t near_deadline(const struct mesh *m)
 	return m->explore_ms;
 }
 
+/* Of whom nothing is known is asked first. */
 static bool is_far(const struct slot *s, unsigned level)
 {
-	return s->want && s->want->session && s->want->rtt_ms > NEAR_MS &&
-	       s->tried + 4 * level < TRIES_MAX;
+	unsigned others = s->members ? s->members - 1u : 0;
+
+	return s->members > FEW && s->want && s->want->session && s->want->rtt_ms > NEAR_MS &&
+	       s->tried < MIN_OF(others, level ? TRIES : TRIES_LOWEST);
 }
 
 /* The first slot, from the lowest level up, that could do better. */
@@ -55,20 +65,25 @@ static struct slot *find_far(struct mesh *m, size_t *ret_t, struct spot *ret_at)
 	return NULL;
 }
 
-/* A random member of that slot that we do not talk to. */
+/* The next member of that slot that we do not talk to; the first is a random one. */
 static const struct entry *find_other(struct step *st,
                                       struct mesh *m,
                                       size_t t,
                                       const struct spot *at)
 {
+	struct slot *slot = &m->trees[t].slots[at->level[t]][at->digit[t]];
 	size_t count = set_count(m->set);
-	size_t first = (size_t)rng_below(&st->n->rng, count);
 
-	for (size_t i = 0; i < count && i < LOOKED_AT_MAX; i++) {
-		const struct entry *e = set_at(m->set, (first + i) % count);
+	if (!slot->tried) {
+		slot->at = (uint32_t)rng_below(&st->n->rng, count);
+		slot->left = (uint32_t)MIN_OF(count, LOOKED_AT_MAX);
+	}
+	while (slot->left) {
+		const struct entry *e = set_at(m->set, ++slot->at % count);
 		const struct peer *p;
 		struct spot spot;
 
+		slot->left--;
 		tree_spot(m, &e->member, &spot);
 		if (spot.level[t] != at->level[t] || spot.digit[t] != at->digit[t] ||
 		    !tree_may_be_finger(m, e))
@@ -80,29 +95,51 @@ static const struct entry *find_other(struct step *st,
 	return NULL;
 }
 
+/* A finger that dialled us, before we explored, was not asked.  True: some are asked now. */
+static bool ask_fingers(struct step *st, struct mesh *m)
+{
+	bool any = false;
+
+	for (size_t t = 0; t < TREES; t++)
+		for (size_t l = 0; l < TREE_LEVELS; l++)
+			for (size_t d = 0; d < TREE_DIGITS; d++) {
+				const struct slot *s = &m->trees[t].slots[l][d];
+
+				if (s->members <= FEW || !s->want || !s->want->session ||
+				    s->want->rtt_ms)
+					continue;
+				any = true;
+				if (!s->want->session->is_asking)
+					gossip_ask(st, s->want->session);
+			}
+	return any;
+}
+
 void near_tick(struct step *st, struct mesh *m)
 {
 	struct spot at;
 	struct slot *slot;
 	const struct entry *e;
 	struct peer *p;
+	bool is_asking;
 	size_t t;
 
 	if (st->now.mono_ms < m->explore_ms)
 		return;
+	is_asking = !m->lacking && ask_fingers(st, m);
 	slot = m->lacking ? NULL : find_far(m, &t, &at);
-	m->is_exploring = slot != NULL;
-	m->explore_ms =
-		st->now.mono_ms + rng_jitter(&st->n->rng, slot ? EXPLORE_MS : EXPLORE_IDLE_MS, 30);
+	m->is_exploring = slot || is_asking;
+	m->explore_ms = st->now.mono_ms +
+	                rng_jitter(&st->n->rng, m->is_exploring ? EXPLORE_MS : EXPLORE_IDLE_MS, 30);
 	if (!slot)
 		return;
-	slot->tried++;
 	e = find_other(st, m, t, &at);
+	slot->tried++;
 	p = e ? mesh_peer_make(st, m, &e->member) : NULL;
 	if (p)
 		dial_peer(st, p);
 	else
-		slot->tried = TRIES_MAX; /* there is nobody else */
+		slot->tried = UINT8_MAX; /* there is nobody else */
 }
 
 void near_measured(struct step *st, struct session *s)
@@ -111,6 +148,7 @@ void near_measured(struct step *st, struct session *s)
 	struct peer *p = s->peer;
 	bool is_used = p->is_wanted;
 
+	m->is_wide |= p->rtt_ms > NEAR_MS;
 	for (size_t t = 0; t < TREES; t++) {
 		struct slot *slot;
 
@@ -122,8 +160,8 @@ void near_measured(struct step *st, struct session *s)
 		    slot->want->rtt_ms <= NEAR_MS || p->rtt_ms + GAIN_MS >= slot->want->rtt_ms)
 			continue;
 		slot->want = slot->use = p;
-		slot->is_measured = true;
 		p->is_wanted = is_used = true;
+		mesh_changed(m);
 	}
 	/* One that was only dialled to be asked need not stay. */
 	if (!is_used && s->dialled && p->rtt_ms > NEAR_MS && !s->unwanted_ms)

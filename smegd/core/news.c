@@ -16,6 +16,8 @@
  * dead inner member costs the others some ten milliseconds and each of them 50 bytes, where an
  * acknowledgement for each copy would cost twice that.
  *
+ * Where all members of a slot are connected, see few.c, each is told, and that it is the last.
+ *
  * A member that signs records faster than one a second, after a burst of eight, is kept (the latest
  * record) but not passed on; repair brings the last one round.
  *
@@ -146,6 +148,10 @@ static void make_due(struct step *st, struct mesh *m, uint64_t number, const str
 {
 	struct news *item = newslog_at(m, number);
 
+	if (st->way == WAY_LAST && !(item->due | item->told)) {
+		item->due = NEWS_LEAVES;
+		m->log.due = MIN_OF(m->log.due, number);
+	}
 	for (size_t t = 0; t < TREES; t++) {
 		if (!((unsigned)st->way >> t & 1) || ((item->due | item->told) >> t & 1))
 			continue;
@@ -242,24 +248,24 @@ struct teller *teller_new(struct step *st, struct session *to, enum lane lane, e
 struct roots {
 	bool needed;
 	uint64_t of[TREES]; /* sessions; 0: none */
+	struct few few;
 };
 
-static bool can_be_root(const struct mesh *m, const struct session *s)
+static bool can_be_root(const struct session *s)
 {
-	return s->mesh == m && !s->as_joiner && !s->is_closing && s->peer && !s->peer->is_leaf;
+	return !s->as_joiner && !s->is_closing && s->peer && !s->peer->is_leaf;
 }
 
 /* Silent ones may be cut off from the rest. */
 static void add_roots(const struct step *st, const struct mesh *m, bool silent, struct roots *r)
 {
-	struct map_node *pos;
+	const struct session *s;
 
-	map_for_each(pos, &st->n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
-
+	session_for_each(s, m)
+	{
 		if (r->of[1])
 			return;
-		if (!can_be_root(m, s) || beat_comes_by(s, st->now) == silent)
+		if (!can_be_root(s) || beat_comes_by(s, st->now) == silent)
 			continue;
 		r->of[r->of[0] ? 1 : 0] = s->id;
 	}
@@ -267,8 +273,9 @@ static void add_roots(const struct step *st, const struct mesh *m, bool silent, 
 
 static struct roots find_roots(const struct step *st, const struct mesh *m)
 {
-	struct roots r = { m->lacking != 0 || tree_am_leaf(m), { 0, 0 } };
+	struct roots r = { .needed = m->lacking != 0 || tree_am_leaf(m) };
 
+	few_find(m, &r.few);
 	if (!r.needed)
 		return r;
 	add_roots(st, m, false, &r);
@@ -284,7 +291,6 @@ static unsigned ways_to(const struct roots *r,
                         const struct session *s,
                         bool *ret_leaf)
 {
-	const struct mesh *m = s->mesh;
 	unsigned ways = 0;
 
 	*ret_leaf = s->peer->is_leaf && !item->told && item->first_from != s->id;
@@ -295,10 +301,11 @@ static unsigned ways_to(const struct roots *r,
 			continue;
 		if (r->needed && !item->first_from)
 			ways |= r->of[t] == s->id ? 1u << t | WAY_ROOT : 0;
-		else if (tree_leads_to(m, t, item->level[t], s->peer))
-			ways |= 1u << t;
+		else
+			ways |= few_way(&r->few, s->peer, t, item->level[t]);
 	}
-	return ways;
+	/* What it hands on in one tree goes to its leaves as well. */
+	return ways & ~(unsigned)WAY_LAST ? ways & ~(unsigned)WAY_LAST : ways;
 }
 
 static void tell_session(struct step *st, struct session *s, const struct roots *r)
@@ -341,20 +348,15 @@ void gossip_flush(struct step *st, struct mesh *m)
 {
 	unsigned due = trees_due(m);
 	struct roots r;
-	struct map_node *pos;
+	struct session *s;
 
-	for (size_t t = 0; t < TREES; t++)
+	for (size_t t = 0; t <= TREES; t++)
 		if (due >> t & 1)
 			m->log.told_ms[t] = st->now.mono_ms;
 	if (due) {
 		r = find_roots(st, m);
 		m->is_untold |= m->sessions_count == 0 || (r.needed && !r.of[0]);
-		map_for_each(pos, &st->n->sessions) {
-			struct session *s = container_of(pos, struct session, node);
-
-			if (s->mesh == m && !s->as_joiner && !s->is_closing)
-				tell_session(st, s, &r);
-		}
+		session_for_each(s, m) if (!s->as_joiner && !s->is_closing) tell_session(st, s, &r);
 	}
 	for (uint64_t n = m->log.due; n < m->log.next; n++) {
 		struct news *item = newslog_at(m, n);
@@ -375,13 +377,12 @@ size_t gossip_cast(struct step *st,
 {
 	size_t t = way & WAY_TREE_2 ? 1 : 0;
 	unsigned level = from && !(way & WAY_ROOT) ? tree_level_below(t, from) : 0;
-	struct map_node *pos;
+	const struct session *s;
 	size_t count = 0;
 
-	map_for_each(pos, &st->n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh != m || s->as_joiner || s->is_closing || s == from)
+	session_for_each(s, m)
+	{
+		if (s->as_joiner || s->is_closing || s == from)
 			continue;
 		if (!tree_leads_to(m, t, level, s->peer) && !(s->peer->is_leaf && t == 0))
 			continue;
@@ -445,18 +446,14 @@ static void announce_to(struct step *st, const struct session *s, uint64_t *ids,
 static void announce_repaired(struct step *st, struct mesh *m)
 {
 	uint64_t ids[ANNOUNCED_MAX];
-	struct map_node *pos;
+	const struct session *s;
 
 	if (!m->log.has_asked_for)
 		return;
 	m->log.has_asked_for = false;
-	map_for_each(pos, &st->n->sessions) {
-		struct session *s = container_of(pos, struct session, node);
-
-		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
-		    (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
-			announce_to(st, s, ids, gather_repaired(m, s, ids));
-	}
+	session_for_each(s, m) if (!s->as_joiner && !s->is_closing &&
+	                           (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
+		announce_to(st, s, ids, gather_repaired(m, s, ids));
 	for (uint64_t n = m->log.announced; n < m->log.next; n++)
 		if (newslog_at(m, n))
 			newslog_at(m, n)->is_asked_for = false;
@@ -471,7 +468,7 @@ static int64_t flush_at(const struct mesh *m)
 	unsigned due = m->log.due < m->log.next ? trees_due(m) : 0;
 	int64_t at = TIME_NEVER;
 
-	for (size_t t = 0; t < TREES; t++)
+	for (size_t t = 0; t <= TREES; t++)
 		if (due >> t & 1)
 			at = MIN_OF(at, m->log.told_ms[t] + BATCH_MS);
 	return at;

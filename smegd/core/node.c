@@ -42,7 +42,7 @@ int node_new(const struct node_options *options, struct node **ret)
 	rng_init(&n->rng, options->seed);
 	memset(n->options.seed, 0, sizeof(n->options.seed));
 	list_init(&n->meshes);
-	map_init(&n->sessions, 8);
+	table_init(&n->sessions);
 	map_init(&n->seen, KEY_BYTES);
 	arena_init(&n->scratch, n->mem);
 	*ret = n;
@@ -57,17 +57,13 @@ void node_free(struct node *n)
 	if (!n)
 		return;
 	mem = n->mem;
-	while ((pos = map_first(&n->sessions))) {
-		map_remove(&n->sessions, pos);
-		repair_end(mem, container_of(pos, struct session, node));
-		mem_free(mem, container_of(pos, struct session, node));
-	}
 	while ((pos = map_first(&n->seen))) {
 		map_remove(&n->seen, pos);
 		mem_free(mem, container_of(pos, struct seen, node));
 	}
 	while (!list_is_empty(&n->meshes))
 		mesh_free(container_of(n->meshes.next, struct mesh, link));
+	table_fini(&n->sessions, mem);
 	mem_free(mem, n->addresses);
 	arena_fini(&n->scratch);
 	keypair_fini(&n->prepared);

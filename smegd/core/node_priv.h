@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/table.h"
 #include "crdt/set.h"
 #include "smegd/core/gossip_priv.h"
 #include "smegd/core/node.h"
@@ -21,15 +22,17 @@
 #define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* without an answer before we give it up */
 #define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
 #define HEARTBEAT_INTERVAL_MS (10 * MS_PER_SECOND)
-#define PULL_INTERVAL_MS (5 * MS_PER_SECOND) /* a digest with a random neighbour */
-#define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
-#define TREE_WAIT_MS (8 * MS_PER_SECOND)     /* of a nearer finger, half to one and a half */
-#define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
-#define MAINTAIN_WAITING_MS 1000             /* while somebody waits to be dialled */
-#define MAINTAIN_IDLE_MS (4 * MS_PER_SECOND)
-#define PUBLISH_DELAY_MS 100                  /* gathers changes of the own record */
-#define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)  /* at start: for members to tell our counter */
-#define RELAY_TIMEOUT_MS (10 * MS_PER_SECOND) /* for the issuer to answer an introducer */
+#define PULL_INTERVAL_MS (5 * MS_PER_SECOND)   /* a digest with a random neighbour */
+#define POLL_INTERVAL_MS (8 * MS_PER_SECOND)   /* what it finds is put back within 10 s */
+#define TREE_WAIT_MS (8 * MS_PER_SECOND)       /* of a nearer finger, half to one and a half */
+#define FEW_WAIT_MS (8 * MS_PER_SECOND)        /* for more changes before members are counted */
+#define MAINTAIN_BUSY_MS 200                   /* pace of the neighbour walk while it lacks some */
+#define MAINTAIN_WAITING_MS 1000               /* while somebody waits to be dialled */
+#define MAINTAIN_IDLE_MS (4 * MS_PER_SECOND)   /* after a change */
+#define MAINTAIN_QUIET_MS (20 * MS_PER_SECOND) /* while there is none */
+#define PUBLISH_DELAY_MS 100                   /* gathers changes of the own record */
+#define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)   /* at start: for members to tell our counter */
+#define RELAY_TIMEOUT_MS (10 * MS_PER_SECOND)  /* for the issuer to answer an introducer */
 #define JOIN_TIMEOUT_MS (50 * MS_PER_SECOND)
 #define JOIN_COMPARE_MS (15 * MS_PER_SECOND)     /* for other members to be reached and to agree */
 #define HANDSHAKE_FRESH_MS (180 * MS_PER_SECOND) /* WireGuard's REJECT_AFTER_TIME */
@@ -54,8 +57,9 @@ struct peer {
 	struct session *session; /* NULL: none */
 	bool is_wanted;          /* as a neighbour; recomputed by tree.c */
 	bool is_leaf;            /* no part of the trees; those it dials feed it */
+	bool is_one_of_few;      /* of a slot; all of them are connected */
 	struct spot spot;        /* in the trees */
-	int64_t rtt_ms;          /* of the last question; 0: unknown, or below 1 ms */
+	int64_t rtt_ms;          /* of the last question; 0: unknown */
 	uint64_t dial;           /* under way; 0: none */
 	int64_t dial_started_ms; /* mono */
 	int64_t dial_again_ms;   /* mono; not before */
@@ -84,10 +88,8 @@ struct peer {
 /* --- sessions ----------------------------------------------------------------------------- */
 
 struct session {
-	struct map_node node; /* in node.sessions, by id */
-	uint8_t id_key[8];    /* big-endian id */
 	uint64_t id;
-	struct mesh *mesh;
+	struct mesh *mesh; /* in its sessions too */
 	struct peer *peer; /* NULL while as_joiner */
 	bool dialled;      /* by us */
 	bool as_joiner;    /* the other side holds an invite only; or we do */
@@ -208,7 +210,10 @@ struct mesh {
 	struct map issued;
 	struct list relays;
 	uint64_t next_request;
-	size_t sessions_count;
+	struct session **sessions; /* oldest first, also joiners' */
+	size_t sessions_all;
+	size_t sessions_cap;
+	size_t sessions_count; /* of those, with members */
 	/* own record */
 	uint64_t last_counter;
 	uint64_t reserved_counter;
@@ -217,7 +222,8 @@ struct mesh {
 	int64_t started_ms;
 	int64_t resign_unix_ms;
 	/* timers, mono */
-	int64_t maintain_ms;
+	int64_t maintain_ms; /* whom we want, dialling; see mesh_changed() */
+	int64_t look_ms;     /* at sessions: an answer is late, or there is something to compare */
 	int64_t repair_ms;
 	int64_t age_ms;
 	/* dissemination */
@@ -226,8 +232,10 @@ struct mesh {
 	struct uplinks uplinks;   /* a leaf's */
 	struct carriage carriage; /* a client's */
 	size_t lacking;           /* of those we want, without a session */
+	int64_t count_ms;         /* mono: count the members of our slots then */
 	int64_t explore_ms;       /* mono: look for a nearer finger then */
 	bool is_exploring;        /* some are far */
+	bool is_wide;             /* some member was measured far */
 	struct newslog log;
 	bool is_untold;            /* our own statements, when nobody was there to hear them */
 	uint64_t fetching;         /* session from which pages come; 0: none */
@@ -254,8 +262,8 @@ struct node {
 	struct rng rng;
 	bool is_started;
 	struct list meshes;
-	struct map sessions;
-	bool has_closing; /* among the sessions */
+	struct table sessions; /* by id */
+	bool has_closing;      /* among the sessions */
 	struct map seen;
 	bool seen_dirty;
 	int64_t last_mono_ms;
@@ -282,6 +290,17 @@ struct step {
 #define mesh_for_each(pos, node)                                         \
 	for (pos = container_of((node)->meshes.next, struct mesh, link); \
 	     &pos->link != &(node)->meshes; pos = container_of(pos->link.next, struct mesh, link))
+
+#define session_for_each(pos, mesh)                                                         \
+	for (size_t pos##_at = 0;                                                           \
+	     pos##_at < (mesh)->sessions_all && ((pos) = (mesh)->sessions[pos##_at], true); \
+	     pos##_at++)
+
+/* Newest first; the current one may end in the body. */
+#define session_for_each_safe(pos, mesh)                                   \
+	for (size_t pos##_at = (mesh)->sessions_all;                       \
+	     pos##_at-- > 0 && ((pos) = (mesh)->sessions[pos##_at], true); \
+	     pos##_at = MIN_OF(pos##_at, (mesh)->sessions_all))
 
 /* step.c: effects; none of these fails but by st->err.  step_progress() counts to JOIN_STEPS. */
 #define JOIN_STEPS 5
@@ -345,6 +364,8 @@ struct peer *mesh_peer(const struct mesh *m, const struct key *key);
 struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key);
 /* The same if the set knows the key; else only what is there already. */
 struct peer *mesh_member_peer(struct step *st, struct mesh *m, const struct key *key);
+/* Whom we want or have a session with has changed: walk over all before long. */
+void mesh_changed(struct mesh *m);
 const struct entry *mesh_self_entry(const struct mesh *m);
 size_t mesh_live_members(const struct mesh *m);
 /* Offer bytes to the set and follow up; from 0: our own, stored durably. */
@@ -386,6 +407,8 @@ void dial_set_unreachable(struct step *st, struct peer *p, bool unreachable);
 void dial_sweep(struct step *st); /* at the end of a step: sessions that are closing */
 size_t dial_order(const struct node *n, const struct record *r, struct place *out);
 struct session *session_by_id(const struct node *n, uint64_t id);
+struct session *session_add(struct step *st, struct mesh *m, uint64_t id); /* NULL: st->err */
+void session_drop(struct node *n, struct session *s); /* out of the lists; not freed */
 
 /* create.c: what create and join have in common. */
 void joining_drop(struct step *st, struct mesh *m);

@@ -504,7 +504,7 @@ static bool is_far(const struct session *s)
 static void check_later(struct step *st, struct session *s, int64_t after_ms)
 {
 	s->mending.check_ms = st->now.mono_ms + after_ms;
-	s->mesh->maintain_ms = MIN_OF(s->mesh->maintain_ms, s->mending.check_ms);
+	s->mesh->look_ms = MIN_OF(s->mesh->look_ms, s->mending.check_ms);
 }
 
 /* The other side may have just what we lack at hand, or be the one that had better begin. */
@@ -553,7 +553,7 @@ void repair_tick(struct step *st, struct session *s)
 	uint8_t mine[DIGEST_BYTES];
 
 	if (r->check_ms && st->now.mono_ms < r->check_ms)
-		s->mesh->maintain_ms = MIN_OF(s->mesh->maintain_ms, r->check_ms);
+		s->mesh->look_ms = MIN_OF(s->mesh->look_ms, r->check_ms);
 	if (!r->check_ms || st->now.mono_ms < r->check_ms)
 		return;
 	r->check_ms = 0;
@@ -606,7 +606,7 @@ void repair_digest(struct step *st, struct session *s, const struct msg *msg)
 	} else if (s->is_asking) {
 		s->is_asking = false;
 		if (s->peer) {
-			s->peer->rtt_ms = st->now.mono_ms - s->asked_ms;
+			s->peer->rtt_ms = MAX_OF(1, st->now.mono_ms - s->asked_ms);
 			near_measured(st, s);
 		}
 	}

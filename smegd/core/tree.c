@@ -120,10 +120,14 @@ static uint64_t distance(const struct mesh *m, size_t t, const struct slot *s, u
 	return s == &m->next ? position - ours : position ^ ours;
 }
 
+/* In a mesh that is wide, a connected finger gives way only to one that answers sooner: near.c. */
 static bool is_nearer(const struct mesh *m, size_t t, const struct slot *s, const struct spot *at)
 {
-	return !s->want ||
-	       distance(m, t, s, at->position[t]) < distance(m, t, s, s->want->spot.position[t]);
+	if (!s->want)
+		return true;
+	if (m->is_wide && s != &m->next && s->want->session)
+		return false;
+	return distance(m, t, s, at->position[t]) < distance(m, t, s, s->want->spot.position[t]);
 }
 
 /* The slots of a spot: one a tree, and `next`. */
@@ -156,6 +160,7 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 		if (!p)
 			return;
 		s->want = p;
+		mesh_changed(m);
 	}
 }
 
@@ -188,7 +193,6 @@ static void empty_stale(struct step *st, struct mesh *m, struct slot *s)
 	if (!s->is_stale)
 		return;
 	s->want = NULL;
-	s->is_measured = false;
 	s->tried = 0;
 }
 
@@ -259,7 +263,7 @@ bool tree_holds(struct mesh *m, const struct peer *p)
 		if (s && (s->want == p || s->use == p))
 			return true;
 	}
-	return uplink_holds(m, p);
+	return p->is_one_of_few || uplink_holds(m, p);
 }
 
 void tree_member(struct step *st, struct mesh *m, const struct entry *e)
@@ -267,6 +271,7 @@ void tree_member(struct step *st, struct mesh *m, const struct entry *e)
 	struct peer *p = mesh_peer(m, &e->member);
 	bool is_finger = is_peer(m, e) && record_has_places(e->record);
 
+	few_member(st, m, e);
 	if (p)
 		p->is_leaf = e->standing == STANDING_IN && !is_finger;
 	if (is_finger)
@@ -300,23 +305,23 @@ void tree_session_up(struct step *st, struct session *s)
 }
 
 /* Another connected peer of the slot. */
-static struct peer *substitute(const struct node *n, size_t t, const struct peer *gone)
+static struct peer *substitute(size_t t, const struct peer *gone)
 {
-	struct map_node *pos;
+	const struct session *s;
 
-	map_for_each(pos, &n->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
+	session_for_each(s, gone->mesh)
+	{
 		struct peer *p = s->peer;
 
-		if (p && p != gone && p->mesh == gone->mesh && p->session == s && !p->is_leaf &&
-		    !s->is_closing && p->spot.level[t] == gone->spot.level[t] &&
+		if (p && p != gone && p->session == s && !p->is_leaf && !s->is_closing &&
+		    p->spot.level[t] == gone->spot.level[t] &&
 		    p->spot.digit[t] == gone->spot.digit[t])
 			return p;
 	}
 	return NULL;
 }
 
-void tree_session_down(struct step *st, struct peer *p)
+void tree_session_down(struct peer *p)
 {
 	struct mesh *m = p->mesh;
 
@@ -326,7 +331,7 @@ void tree_session_down(struct step *st, struct peer *p)
 
 		if (!s || s->use != p)
 			continue;
-		s->use = s == &m->next ? NULL : substitute(st->n, t, p);
+		s->use = s == &m->next ? NULL : substitute(t, p);
 	}
 }
 
@@ -350,7 +355,7 @@ void tree_want(struct mesh *m, struct peer *p)
  * While another serves, a nearer newcomer is not dialled at once: where many join, most would be
  * outdone by the next ones before they were of any use.
  */
-static bool is_served(struct step *st, const struct mesh *m, struct slot *s)
+static bool is_served(struct step *st, struct mesh *m, struct slot *s)
 {
 	if (s == &m->next || !s->use || s->use == s->want || !s->want || s->want->session) {
 		s->wait_ms = 0;
@@ -358,7 +363,10 @@ static bool is_served(struct step *st, const struct mesh *m, struct slot *s)
 	}
 	if (!s->wait_ms)
 		s->wait_ms = st->now.mono_ms + rng_jitter(&st->n->rng, TREE_WAIT_MS, 50);
-	return st->now.mono_ms < s->wait_ms;
+	if (st->now.mono_ms >= s->wait_ms)
+		return false;
+	mesh_changed(m);
+	return true;
 }
 
 static void want_slot(struct step *st, struct mesh *m, struct slot *s)
@@ -377,7 +385,8 @@ void tree_choose(struct step *st, struct mesh *m)
 	map_for_each(pos, &m->peers) {
 		struct peer *p = container_of(pos, struct peer, node);
 
-		p->is_wanted = p->lacks_address || watch_wants(m, p);
+		p->is_wanted =
+			p->lacks_address || watch_wants(m, p) || (p->is_one_of_few && !is_leaf);
 	}
 	if (is_leaf)
 		uplink_choose(st, m);

@@ -29,13 +29,13 @@ int64_t mesh_clock_ahead(const struct mesh *m)
 {
 	int64_t list[64];
 	size_t count = 0;
-	struct map_node *pos;
+	const struct session *s;
 
-	map_for_each(pos, &m->owner->sessions) {
-		const struct session *s = container_of(pos, struct session, node);
+	session_for_each(s, m)
+	{
 		size_t i = count;
 
-		if (s->mesh != m || !s->peer || count == ARRAY_LEN(list))
+		if (!s->peer || count == ARRAY_LEN(list))
 			continue;
 		for (; i > 0 && list[i - 1] > s->clock_ahead_ms; i--)
 			list[i] = list[i - 1];

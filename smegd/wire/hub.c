@@ -55,9 +55,8 @@ int hub_new(const struct hub_options *options, struct hub **ret)
 	h->mem = options->mem;
 	h->directory = options->directory;
 	rng_init(&h->rng, options->seed);
-	map_init(&h->by_number, sizeof(((struct link *)NULL)->number_key));
+	table_init(&h->by_number);
 	map_init(&h->by_deadline, sizeof(((struct link *)NULL)->deadline_key));
-	map_init(&h->by_session, sizeof(((struct link *)NULL)->session_key));
 	map_init(&h->by_pair, sizeof(struct pair));
 	list_init(&h->half_open);
 	sources_init(&h->sources, h->mem);
@@ -74,8 +73,9 @@ void hub_free(struct hub *h)
 	if (!h)
 		return;
 	m = h->mem;
-	map_for_each_safe(pos, tmp, &h->by_number)
-		link_free(h, container_of(pos, struct link, by_number));
+	map_for_each_safe(pos, tmp, &h->by_deadline)
+		link_free(h, container_of(pos, struct link, by_deadline));
+	table_fini(&h->by_number, m);
 	sources_fini(&h->sources);
 	rng_fini(&h->rng);
 	sodium_memzero(h, sizeof(*h));

@@ -6,7 +6,8 @@
  * limits what strangers can cost, and keeps one session per pair of members.  It asks the directory
  * (the node) who may speak.  A stranger gets no byte.
  *
- * Links are numbered by the shell.  A dialled link exists from hub_dial() on.
+ * Links are numbered by the shell, from 1, no number twice.  A dialled link exists from hub_dial()
+ * on.
  */
 #ifndef SMEG_SMEGD_WIRE_HUB_H
 #define SMEG_SMEGD_WIRE_HUB_H

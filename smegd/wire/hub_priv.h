@@ -13,6 +13,7 @@
 #define SMEG_SMEGD_WIRE_HUB_PRIV_H
 
 #include "base/rng.h"
+#include "base/table.h"
 #include "smegd/wire/hub.h"
 #include "smegd/wire/seal.h"
 #include "smegd/wire/source.h"
@@ -39,16 +40,12 @@ struct pair {
 };
 
 struct link {
-	struct map_node by_number;
 	struct map_node by_deadline;
-	struct map_node by_session; /* if session != 0 */
-	struct map_node by_pair;    /* if is_paired */
-	struct list half_open;      /* while awaiting hello or ready, oldest first */
-	uint8_t number_key[8];      /* big-endian */
-	uint8_t deadline_key[16];   /* deadline, number */
-	uint8_t session_key[8];
+	struct map_node by_pair;  /* if is_paired */
+	struct list half_open;    /* while awaiting hello or ready, oldest first */
+	uint8_t deadline_key[16]; /* deadline, number */
 
-	uint64_t number;
+	uint64_t number; /* from 1 */
 	enum link_state state;
 	bool is_dialled;
 	struct endpoint remote;
@@ -69,7 +66,7 @@ struct link {
 	struct noise *handshake; /* under way; NULL: none */
 	struct seal seal;        /* from the welcome on */
 	bool is_sealed;
-	uint64_t session; /* 0: the node does not know of it (yet) */
+	uint64_t session; /* its number; 0: the node does not know of it (yet) */
 	bool is_paired;
 	uint64_t capabilities; /* of both sides */
 	int64_t keyed_ms;      /* monotonic: age of the keys */
@@ -79,16 +76,14 @@ struct hub {
 	const struct mem *mem;
 	struct hub_directory directory;
 	struct rng rng;
-	struct map by_number;
-	struct map by_deadline;
-	struct map by_session;
+	struct table by_number;
+	struct map by_deadline; /* all links */
 	struct map by_pair;
 	struct list half_open;
 	struct sources sources;
 	size_t half_open_count;
 	size_t joiner_count;  /* links of joiners: awaiting ready, or up */
 	size_t session_count; /* links awaiting ready or up */
-	uint64_t last_session;
 	uint64_t last_timestamp_ms;
 	struct hub_counters counters;
 };
@@ -118,7 +113,6 @@ int64_t link_deadline(const struct link *l);
 void link_hold(struct hub *h, struct link *l, struct source *src);
 void link_release(struct hub *h, struct link *l);
 
-void link_name_session(struct hub *h, struct link *l);
 void link_pair(struct hub *h, struct link *l);
 
 /* Drop the link: the shell closes it, the node learns what it must.  Nothing else is left of it. */

@@ -1,9 +1,10 @@
 /*
  * Links: how they are found, when they are due, how they end.
  *
- * A link is in up to four ordered maps: by its number, by its deadline, by its session once the
- * node knows of one, and by its pair of members once it is the session of that pair.  Ordered maps
- * and not hashes, because what happens at a deadline must happen in one order on every machine.
+ * A link is found by its number in a table, since that happens twice for each message, and the
+ * session that the node knows has the number of its link.  It is in up to two ordered maps besides:
+ * by its deadline, since what happens then must happen in one order on every machine, and by its
+ * pair of members once it is the session of that pair.
  *
  * A link has one deadline, the least of its times; the map of deadlines makes the hub's own
  * deadline a look at its first node.
@@ -23,14 +24,6 @@
 
 #define LINK_OF(node, member) ((node) ? container_of(node, struct link, member) : NULL)
 
-static void number_key(uint8_t out[8], uint64_t number)
-{
-	struct writer w;
-
-	writer_init(&w, out, 8);
-	write_u64(&w, number);
-}
-
 /* In the order of signed deadlines, then of numbers. */
 static void deadline_key(uint8_t out[16], int64_t deadline_ms, uint64_t number)
 {
@@ -43,22 +36,14 @@ static void deadline_key(uint8_t out[16], int64_t deadline_ms, uint64_t number)
 
 struct link *link_find(const struct hub *h, uint64_t number)
 {
-	uint8_t key[8];
-	struct map_node *node;
-
-	number_key(key, number);
-	node = map_find(&h->by_number, key);
-	return LINK_OF(node, by_number);
+	return table_find(&h->by_number, number);
 }
 
 struct link *link_of_session(const struct hub *h, uint64_t session)
 {
-	uint8_t key[8];
-	struct map_node *node;
+	struct link *l = link_find(h, session);
 
-	number_key(key, session);
-	node = map_find(&h->by_session, key);
-	return LINK_OF(node, by_session);
+	return l && l->session ? l : NULL;
 }
 
 struct link *link_of_pair(const struct hub *h, const struct pair *pair)
@@ -85,11 +70,15 @@ int link_make(struct hub *h, uint64_t number, bool is_dialled, struct link **ret
 {
 	struct link *l;
 
-	assert(!link_find(h, number));
+	assert(number > 0);
 	_Static_assert(sizeof(struct pair) == MESH_ID_BYTES + KEY_BYTES + 1, "no padding");
 	l = mem_zalloc(h->mem, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
+	if (table_add(&h->by_number, h->mem, number, l)) {
+		mem_free(h->mem, l);
+		return -ENOMEM;
+	}
 	l->number = number;
 	l->is_dialled = is_dialled;
 	l->state = is_dialled ? LINK_DIALLING : LINK_AWAIT_HELLO;
@@ -98,8 +87,6 @@ int link_make(struct hub *h, uint64_t number, bool is_dialled, struct link **ret
 	l->prove_by_ms = TIME_NEVER;
 	list_init(&l->half_open);
 	cutter_init(&l->cutter, h->mem);
-	number_key(l->number_key, number);
-	map_insert(&h->by_number, &l->by_number, l->number_key);
 	deadline_key(l->deadline_key, TIME_NEVER, number);
 	map_insert(&h->by_deadline, &l->by_deadline, l->deadline_key);
 	*ret_link = l;
@@ -109,10 +96,8 @@ int link_make(struct hub *h, uint64_t number, bool is_dialled, struct link **ret
 void link_free(struct hub *h, struct link *l)
 {
 	link_release(h, l);
-	map_remove(&h->by_number, &l->by_number);
+	table_remove(&h->by_number, l->number);
 	map_remove(&h->by_deadline, &l->by_deadline);
-	if (l->session)
-		map_remove(&h->by_session, &l->by_session);
 	if (l->is_paired)
 		map_remove(&h->by_pair, &l->by_pair);
 	if (l->is_sealed)
@@ -150,14 +135,6 @@ void link_release(struct hub *h, struct link *l)
 	l->source = NULL;
 	list_remove(&l->half_open);
 	h->half_open_count--;
-}
-
-void link_name_session(struct hub *h, struct link *l)
-{
-	assert(l->session == 0);
-	l->session = ++h->last_session;
-	number_key(l->session_key, l->session);
-	map_insert(&h->by_session, &l->by_session, l->session_key);
 }
 
 void link_pair(struct hub *h, struct link *l)

@@ -85,7 +85,8 @@ static int tell_up(struct step *s, struct link *l, int64_t clock_ahead_ms)
 
 	if (!ev)
 		return -ENOMEM;
-	link_name_session(s->hub, l);
+	assert(l->session == 0);
+	l->session = l->number;
 	up = &ev->u.session_up;
 	up->session = l->session;
 	up->dial = l->dial;

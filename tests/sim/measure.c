@@ -8,6 +8,7 @@
 #include "tests/sim/measure.h"
 
 #include "tests/sim/act.h"
+#include "tests/sim/task.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -39,7 +40,9 @@ struct series *measure_series(struct measure *b,
 		return s;
 	assert(b->series_count < MEASURE_SERIES_MAX);
 	b->series_count++;
-	*s = (struct series){ .name = name, .unit = unit, .how = how };
+	*s = (struct series){ .how = how };
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	snprintf(s->unit, sizeof(s->unit), "%s", unit);
 	return s;
 }
 
@@ -109,7 +112,7 @@ static double value_of(const struct series *s)
 
 static void print_series(const struct measure *b, struct series *s)
 {
-	bool known = s->count && !s->missing;
+	bool known = s->count && !s->missing && !b->is_broken;
 	char value[32] = "null";
 
 	if (s->count)
@@ -124,48 +127,134 @@ static void print_series(const struct measure *b, struct series *s)
 	free(s->samples);
 }
 
-/* One world from one seed.  What went wrong in it spoils all its figures. */
-static void run_seed(struct measure *b, const struct group *g, struct world_options o)
-{
+/* --- running ---------------------------------------------------------------------------------- */
+
+#define GROUPS_MAX 8
+
+/* One seed's world, or one of several groups or seeds that begin from it. */
+struct run {
+	const struct measuring *what;
+	const struct group *groups[GROUPS_MAX];
+	size_t groups_count;
+	struct world_options options;
 	struct world w;
 	struct model m;
+	const struct group *group; /* to be measured now */
+	unsigned offset;           /* of the seed, from when the mesh has settled */
+};
 
-	if (g->options)
-		g->options(&o);
-	world_init(&w, &o);
-	w.is_quiet = true;
-	model_init(&m, b->nodes, "home");
-	g->run(b, &w, &m);
-	for (size_t i = 0; w.failures && i < b->series_count; i++)
+/* What went wrong in a world spoils all its figures. */
+static void run_group(void *ctx, struct measure *b)
+{
+	struct run *r = ctx;
+
+	if (r->what->one_mesh)
+		world_reseed(&r->w, r->options.seed + r->offset);
+	r->group->run(b, &r->w, &r->m);
+	for (size_t i = 0; r->w.failures && i < b->series_count; i++)
 		measure_lost(&b->series[i]);
-	fprintf(stderr, "# %s: seed %llu, %u nodes: %.1f virtual s, %.1f s so far, %u failures\n",
-	        g->name, (unsigned long long)o.seed, b->nodes, (double)w.now_us / 1e6,
-	        measure_cpu(), w.failures);
-	world_fini(&w);
-	model_fini(&m);
+	fprintf(stderr,
+	        "# %s: seed %llu, %u nodes: %.1f virtual s, %.1f s of this process, %u failures\n",
+	        r->group->name, (unsigned long long)(r->options.seed + r->offset), b->nodes,
+	        (double)r->w.now_us / 1e6, measure_cpu(), r->w.failures);
 }
 
-int measure_run(const char *name, const struct world_options *o, unsigned nodes, unsigned seeds)
+static void run_groups(struct run *r, struct measure *b)
+{
+	unsigned seeds = r->what->one_mesh ? r->what->seeds : 1;
+	struct tasks tasks;
+
+	tasks_init(&tasks, b, r->what->one_mesh ? r->what->jobs : 1);
+	for (r->offset = 0; r->offset < seeds; r->offset++)
+		for (size_t i = 0; i < r->groups_count; i++) {
+			r->group = r->groups[i];
+			task_start(&tasks, run_group, r);
+		}
+	tasks_end(&tasks);
+}
+
+static void run_world(void *ctx, struct measure *b)
+{
+	struct run *r = ctx;
+	int64_t settle_us = r->groups[0]->settle_us;
+
+	if (r->groups[0]->options)
+		r->groups[0]->options(&r->options);
+	world_init(&r->w, &r->options);
+	r->w.is_quiet = true;
+	model_init(&r->m, r->what->nodes, "home");
+	if (settle_us) {
+		raise_mesh(&r->w, &r->m);
+		world_pass(&r->w, settle_us);
+		fprintf(stderr, "# seed %llu, %u nodes: settled after %.1f s\n",
+		        (unsigned long long)r->options.seed, r->what->nodes, measure_cpu());
+	}
+	r->group = r->groups[0];
+	if (r->groups_count > 1 || r->what->one_mesh)
+		run_groups(r, b);
+	else
+		run_group(r, b);
+	world_fini(&r->w);
+	model_fini(&r->m);
+}
+
+static const struct group *find_group(const char *name, size_t length)
 {
 	const struct group *const *g = __start_sim_groups;
-	struct measure b = { .nodes = nodes, .seeds = seeds };
-	struct world_options options = *o;
 
-	while (g < __stop_sim_groups && strcmp((*g)->name, name) != 0)
+	while (g < __stop_sim_groups &&
+	       (strncmp((*g)->name, name, length) != 0 || (*g)->name[length]))
 		g++;
-	if (g == __stop_sim_groups || !nodes || !seeds) {
-		fprintf(stderr, "smegsim: --row takes a name of --list, --nodes and --seeds\n");
+	return g < __stop_sim_groups ? *g : NULL;
+}
+
+/* Those that share a world must want the same one. */
+static bool find_groups(struct run *r)
+{
+	const char *at = r->what->names;
+
+	do {
+		size_t length = strcspn(at, ",");
+		const struct group *g = find_group(at, length);
+
+		if (!g || r->groups_count == GROUPS_MAX)
+			return false;
+		r->groups[r->groups_count++] = g;
+		at += length;
+	} while (*at++ == ',');
+	for (size_t i = 0; i < r->groups_count; i++)
+		if (r->groups[i]->settle_us != r->groups[0]->settle_us ||
+		    r->groups[i]->options != r->groups[0]->options)
+			return false;
+	return r->groups[0]->settle_us || (r->groups_count == 1 && !r->what->one_mesh);
+}
+
+int measure_run(const struct measuring *what, const struct world_options *o)
+{
+	struct measure b = { .nodes = what->nodes, .seeds = what->seeds };
+	struct run r = { .what = what, .options = *o };
+	unsigned worlds = what->one_mesh ? 1 : what->seeds;
+	struct tasks tasks;
+
+	if (!find_groups(&r) || !what->nodes || !what->seeds || !what->jobs ||
+	    what->jobs > TASKS_MAX) {
+		fprintf(stderr,
+		        "smegsim: --row takes names of --list that begin from the same mesh, "
+		        "--nodes, --seeds and --jobs up to %d\n",
+		        TASKS_MAX);
 		return 2;
 	}
-	options.devices = false;
-	options.prepared = true;
-	for (unsigned i = 0; i < seeds; i++) {
-		options.seed = o->seed + i;
-		run_seed(&b, *g, options);
+	r.options.devices = false;
+	r.options.prepared = true;
+	tasks_init(&tasks, &b, what->one_mesh ? 1 : what->jobs);
+	for (unsigned i = 0; i < worlds; i++) {
+		r.options.seed = o->seed + i;
+		task_start(&tasks, run_world, &r);
 	}
+	tasks_end(&tasks);
 	for (size_t i = 0; i < b.series_count; i++)
 		print_series(&b, &b.series[i]);
-	return 0;
+	return b.is_broken ? 1 : 0;
 }
 
 void measure_list(void)

@@ -1,5 +1,7 @@
 /*
  * Rows of the bench that the simulator can measure: `smegsim --row NAME --nodes N --seeds K`.
+ *
+ * `--row A,B,C` measures each of them from the same settled mesh, in a process of its own.
  */
 #ifndef SMEG_TESTS_SIM_MEASURE_H
 #define SMEG_TESTS_SIM_MEASURE_H
@@ -21,8 +23,8 @@ enum summary {
 };
 
 struct series {
-	const char *name;
-	const char *unit;
+	char name[32];
+	char unit[16];
 	enum summary how;
 	double *samples;
 	size_t count;
@@ -30,27 +32,42 @@ struct series {
 	size_t missing; /* samples that could not be taken: the row has no value then */
 };
 
-#define MEASURE_SERIES_MAX 16
+#define MEASURE_SERIES_MAX 32
 
 /* One row's measuring over all seeds. */
 struct measure {
 	unsigned nodes;
 	unsigned seeds;
+	bool is_broken; /* a process died: no figure has a value */
 	struct series series[MEASURE_SERIES_MAX];
 	size_t series_count;
+};
+
+/* How rows are measured; see smegsim. */
+struct measuring {
+	const char *names; /* of groups, separated by commas */
+	unsigned nodes;
+	unsigned seeds;
+	unsigned jobs; /* processes beside each other */
+	bool one_mesh; /* seeds differ from when the mesh has settled only */
 };
 
 /* A group of figures that one world gives; run once for each seed. */
 struct group {
 	const char *name;
 	const char *help;
+	int64_t settle_us; /* the mesh is raised and has had so long; 0: run() raises it */
 	void (*options)(struct world_options *o); /* may be NULL */
 	void (*run)(struct measure *b, struct world *w, struct model *m);
 };
 
-#define GROUP(name_, help_, options_) GROUP_AS(name_, run, help_, options_)
-#define GROUP_AS(name_, run_, help_, options_)                                                   \
-	static const struct group group_##name_ = { #name_, help_, options_, run_ };             \
+/* run() raises the mesh. */
+#define GROUP(name_, help_, options_) GROUP_AS(name_, run, help_, 0, options_)
+
+/* run() gets one that has settled; with others of the same options it shares it. */
+#define GROUP_SETTLED(name_, help_, settle_us_) GROUP_AS(name_, run, help_, settle_us_, NULL)
+#define GROUP_AS(name_, run_, help_, settle_us_, options_)                                       \
+	static const struct group group_##name_ = { #name_, help_, settle_us_, options_, run_ }; \
 	__attribute__((used,                                                                     \
 	               section("sim_groups"))) static const struct group *const listed_##name_ = \
 		&group_##name_;
@@ -62,7 +79,7 @@ struct series *measure_series(struct measure *b,
 void measure_add(struct series *s, double value);
 void measure_lost(struct series *s);
 
-int measure_run(const char *name, const struct world_options *o, unsigned nodes, unsigned seeds);
+int measure_run(const struct measuring *what, const struct world_options *o);
 void measure_list(void);
 
 /* Processor seconds of this process so far. */

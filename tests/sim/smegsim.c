@@ -2,7 +2,7 @@
  * smegsim: run scenarios of simulated daemons from a seed, or measure rows of the bench.
  *
  *	smegsim [--scenario NAME] [--nodes N] [--seed S] [option]...
- *	smegsim --row NAME --nodes N --seeds K [option]...
+ *	smegsim --row NAME[,NAME] --nodes N --seeds K [--jobs J] [--one-mesh] [option]...
  *	smegsim --crowd --nodes N
  *	smegsim --list
  *
@@ -35,6 +35,8 @@ struct invocation {
 	const char *row;
 	unsigned nodes;
 	unsigned seeds;
+	unsigned jobs;
+	bool one_mesh;
 	enum crypto_choice crypto;
 	bool list;
 	bool twice;
@@ -47,6 +49,8 @@ static const struct option options[] = {
 	{ "nodes", required_argument, NULL, 'n' },
 	{ "seed", required_argument, NULL, 'S' },
 	{ "seeds", required_argument, NULL, 'K' },
+	{ "jobs", required_argument, NULL, 'J' },
+	{ "one-mesh", no_argument, NULL, '1' },
 	{ "net", required_argument, NULL, 'N' },
 	{ "loss", required_argument, NULL, 'l' },
 	{ "delay-us", required_argument, NULL, 'd' },
@@ -66,7 +70,9 @@ static const struct option options[] = {
 };
 
 static const char usage[] =
-	"usage: smegsim [--list] [--scenario NAME] [--row NAME --seeds K] [--nodes N] [--seed S]\n"
+	"usage: smegsim [--list] [--scenario NAME] [--row NAME[,NAME] --seeds K] [--nodes N] "
+	"[--seed S]\n"
+	"               [--jobs J] [--one-mesh]\n"
 	"               [--net lan|world] [--loss PERMILLE] [--delay-us D] [--jitter-us J]\n"
 	"               [--work-us W] [--verify-us V] [--commit-us C] [--crypto real|model]\n"
 	"               [--minutes M] [--prepared] [--no-devices] [--twice] [--trace] [--crowd]\n";
@@ -98,6 +104,9 @@ static bool parse_flag(struct invocation *s, int option)
 		return true;
 	case '2':
 		s->twice = true;
+		return true;
+	case '1':
+		s->one_mesh = true;
 		return true;
 	case 'R':
 		s->crowd = true;
@@ -131,6 +140,8 @@ static bool parse_one(struct invocation *s, int option)
 		s->world.seed = number;
 	else if (option == 'K')
 		s->seeds = (unsigned)number;
+	else if (option == 'J')
+		s->jobs = (unsigned)number;
 	else if (option == 'm')
 		s->world.minutes = (unsigned)number;
 	else if (option == 'l')
@@ -285,6 +296,7 @@ int main(int argc, char **argv)
 {
 	struct invocation s = {
 		.seeds = 10,
+		.jobs = 1,
 		.world = {
 			.seed = 1,
 			.delay_us = 500,
@@ -307,5 +319,6 @@ int main(int argc, char **argv)
 	if (!s.row)
 		return run_scenarios(&s);
 	choose_crypto(&s, s.nodes);
-	return measure_run(s.row, &s.world, s.nodes, s.seeds);
+	return measure_run(&(struct measuring){ s.row, s.nodes, s.seeds, s.jobs, s.one_mesh },
+	                   &s.world);
 }

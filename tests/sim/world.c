@@ -51,17 +51,22 @@ void *sim_grow(void *list, size_t count, size_t *cap, size_t each)
 	return sim_resize(list, *cap * each);
 }
 
+void world_reseed(struct world *w, uint64_t seed)
+{
+	uint8_t bytes[RNG_SEED_BYTES] = { 0 };
+
+	memcpy(bytes, &seed, sizeof(seed));
+	rng_init(&w->rng, bytes);
+}
+
 void world_init(struct world *w, const struct world_options *options)
 {
-	uint8_t seed[RNG_SEED_BYTES] = { 0 };
-
 	memset(w, 0, sizeof(*w));
 	w->mem.resize = resize;
 	w->options = *options;
 	if (!w->options.epoch_unix_ms)
 		w->options.epoch_unix_ms = SIM_EPOCH_UNIX_MS;
-	memcpy(seed, &options->seed, sizeof(options->seed));
-	rng_init(&w->rng, seed);
+	world_reseed(w, options->seed);
 	effects_init(&w->fx, &w->mem);
 	hub_outputs_init(&w->outer, &w->mem);
 	hub_outputs_init(&w->inner, &w->mem);

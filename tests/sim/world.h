@@ -123,6 +123,7 @@ struct world {
 
 void world_init(struct world *w, const struct world_options *options);
 void world_fini(struct world *w);
+void world_reseed(struct world *w, uint64_t seed); /* of what is drawn from now on */
 
 /* Plan something; `data` is taken. */
 void world_plan(struct world *w, const struct coming *c);

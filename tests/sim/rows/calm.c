@@ -6,7 +6,6 @@
 #include "tests/sim/act.h"
 
 #define CHANGES 10
-#define SETTLE_US MINUTE_US
 #define IDLE_US MINUTE_US
 
 static double idle(struct measure *b, struct world *w, const struct model *m)
@@ -56,12 +55,10 @@ static void changes(struct measure *b, struct world *w, struct model *m, double 
 
 static void run(struct measure *b, struct world *w, struct model *m)
 {
-	raise_mesh(w, m);
-	world_pass(w, SETTLE_US);
 	changes(b, w, m, idle(b, w, m));
 	check_final(w, m);
 }
 
-GROUP(calm,
-      "a healthy LAN: spread_lan_p99_ms, spread_copies, change_bytes, idle_*, sim_speed",
-      NULL)
+GROUP_SETTLED(calm,
+              "a healthy LAN: spread_lan_p99_ms, spread_copies, change_bytes, idle_*, sim_speed",
+              MINUTE_US)

@@ -207,4 +207,4 @@ static void options_short(struct world_options *o)
 	o->life_ms = MS_PER_MINUTE;
 }
 
-GROUP_AS(churn_short, run_short, "20 identities for each host, life 1 min", options_short)
+GROUP_AS(churn_short, run_short, "20 identities for each host, life 1 min", 0, options_short)

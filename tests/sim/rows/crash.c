@@ -14,8 +14,6 @@ static void crashes(struct measure *b, struct world *w, struct model *m, bool is
 	struct series *last = measure_series(
 		b, is_told ? "crash_broken_stream_p99_ms" : "crash_known_p99_ms", "ms", SUM_P99);
 
-	raise_mesh(w, m);
-	world_pass(w, MINUTE_US);
 	for (unsigned i = 0; i < CRASHES; i++) {
 		unsigned victim = measure_host(w, m);
 		struct crash crash = { &victim, 1, is_told };
@@ -35,11 +33,11 @@ static void run(struct measure *b, struct world *w, struct model *m)
 	crashes(b, w, m, false);
 }
 
-GROUP(crash, "power fails: crash_known_p99_ms", NULL)
+GROUP_SETTLED(crash, "power fails: crash_known_p99_ms", MINUTE_US)
 
 static void run_broken(struct measure *b, struct world *w, struct model *m)
 {
 	crashes(b, w, m, true);
 }
 
-GROUP_AS(broken, run_broken, "the process dies: crash_broken_stream_p99_ms", NULL)
+GROUP_AS(broken, run_broken, "the process dies: crash_broken_stream_p99_ms", MINUTE_US, NULL)

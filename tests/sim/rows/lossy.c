@@ -9,17 +9,11 @@
 
 #define CHANGES 10
 
-static void options(struct world_options *o)
-{
-	o->loss_permille = 10;
-}
-
 static void run(struct measure *b, struct world *w, struct model *m)
 {
 	struct series *last = measure_series(b, "spread_lossy_p99_ms", "ms", SUM_P99);
 
-	raise_mesh(w, m);
-	world_pass(w, MINUTE_US);
+	w->options.loss_permille = 10;
 	for (size_t dead = 0; dead < m->count / 20; dead++) {
 		unsigned who = measure_host(w, m);
 
@@ -37,4 +31,4 @@ static void run(struct measure *b, struct world *w, struct model *m)
 	}
 }
 
-GROUP(lossy, "1 % loss and 5 % of hosts just dead: spread_lossy_p99_ms", options)
+GROUP_SETTLED(lossy, "1 % loss and 5 % of hosts just dead: spread_lossy_p99_ms", MINUTE_US)

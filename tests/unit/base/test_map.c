@@ -105,6 +105,7 @@ static size_t map_check(const struct map *m)
 			depth++;
 		deepest = MAX_OF(deepest, depth);
 		assert_true(!before || memcmp(before->key, node->key, m->key_bytes) < 0);
+		assert_ptr_equal(node->before, before);
 		before = node;
 		count++;
 	}
@@ -179,6 +180,7 @@ static void test_an_empty_map_has_nothing(void **state)
 	map_insert(&m, &elements[0].node, elements[0].key);
 	map_remove(&m, &elements[0].node);
 	assert_null(m.root);
+	assert_null(map_first(&m));
 	assert_int_equal(m.count, 0);
 	assert_null(elements[0].node.key);
 }

@@ -66,6 +66,57 @@ static void test_news_go_at_once_to_all_but_who_told_them(void **state)
 	net_fini(&n);
 }
 
+/* By which ways entries were sent. */
+static bool count_ways(void *ctx, size_t from, size_t to, const struct msg *msg)
+{
+	size_t *ways = ctx;
+
+	(void)from;
+	(void)to;
+	if (msg->kind == MSG_ENTRIES)
+		ways[msg->u.entries.way]++;
+	return true;
+}
+
+/* Where all are connected who news are from tells all, and nobody hands on, but to leaves. */
+static void test_the_last_copy_goes_on_to_leaves_only(void **state)
+{
+	enum {
+		PEERS = 6,
+		CLIENT = PEERS
+	};
+	struct command invite = net_invite_command("home", 1);
+	struct net n;
+
+	(void)state;
+	net_init(&n, PEERS + 1);
+	net_boot_all(&n);
+	net_create(&n, 0, "home");
+	for (size_t i = 1; i < PEERS; i++)
+		net_join(&n, i, net_invite(&n, 0, "home", 1));
+	invite.role = ROLE_CLIENT;
+	net_join(&n, CLIENT, net_do(&n, 0, &invite)->token);
+	net_run(&n, MS_PER_MINUTE);
+	assert_true(net_agrees(&n, "home"));
+	for (size_t host = 0; host < PEERS; host++) {
+		size_t ways[WAY__COUNT] = { 0 };
+		char alias[16];
+
+		n.filter = count_ways;
+		n.ctx = ways;
+		snprintf(alias, sizeof(alias), "gate%zu", host);
+		assert_int_equal(set_alias(&n, host, alias), 0);
+		assert_true(net_agrees(&n, "home")); /* the client as well, and at once */
+		assert_int_equal(ways[WAY_LAST], PEERS - 1);
+		assert_in_range(ways[WAY_NONE], 1, PEERS); /* from those it talks to */
+		for (size_t way = 1; way < WAY_LAST; way++)
+			assert_int_equal(ways[way], 0);
+		n.filter = NULL;
+		net_run(&n, 1000);
+	}
+	net_fini(&n);
+}
+
 static bool repeat_to_1(void *ctx, size_t from, size_t to, const struct msg *msg)
 {
 	struct net *n = ctx;
@@ -429,16 +480,21 @@ static void test_a_session_that_nobody_needs_is_closed(void **state)
 	net_init(&n, 5);
 	net_make_home(&n);
 	net_run(&n, MS_PER_MINUTE);
+	/* So few would all be kept. */
 	for (size_t host = 0; host < 5; host++) {
 		struct mesh *m = net_mesh(&n, host, "home");
 		struct map_node *pos;
 
-		map_for_each(pos, &n.hosts[host].node->sessions) {
-			const struct session *s = container_of(pos, struct session, node);
+		m->count_ms = TIME_NEVER;
+		map_for_each(pos, &m->peers)
+			container_of(pos, struct peer, node)->is_one_of_few = false;
+	}
+	net_run(&n, MS_PER_MINUTE);
+	for (size_t host = 0; host < 5; host++) {
+		struct mesh *m = net_mesh(&n, host, "home");
+		const struct session *s;
 
-			if (s->dialled)
-				assert_true(s->peer->is_wanted);
-		}
+		session_for_each(s, m) if (s->dialled) assert_true(s->peer->is_wanted);
 		assert_true(m->sessions_count >= 2);
 	}
 	/* Dial one that is not wanted. */
@@ -505,6 +561,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_news_go_at_once_to_all_but_who_told_them),
+		cmocka_unit_test(test_the_last_copy_goes_on_to_leaves_only),
 		cmocka_unit_test(test_what_is_known_is_neither_told_nor_stored_again),
 		cmocka_unit_test(test_replicas_that_differ_both_ways_become_one),
 		cmocka_unit_test(test_pages_bring_much_and_take_what_they_lack),

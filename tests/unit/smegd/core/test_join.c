@@ -312,8 +312,7 @@ static void appoint(struct net *n, size_t host)
 	                              &home->mesh_pair, &s),
 	                 0);
 	raw = s->raw;
-	ev.u.message.session =
-		container_of(map_first(&n->hosts[host].node->sessions), struct session, node)->id;
+	ev.u.message.session = net_mesh(n, host, "home")->sessions[0]->id;
 	net_event(n, host, &ev);
 	stmt_unref(&n->hosts[0].mt.mem, s);
 	net_deliver(n);

@@ -223,7 +223,7 @@ static void test_broken_link_ends_the_session(void **state)
 	world_join(&w, 0, 1);
 	/* Numbers are not used again. */
 	again = seen_last(&w, 0, EV_SESSION_UP)->session;
-	assert_int_equal(again, first + 1);
+	assert_true(again > first);
 	world_fini(&w);
 }
 

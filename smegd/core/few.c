@@ -1,0 +1,197 @@
+/*
+ * Slots of few members: all of them are kept connected, and get news from us.
+ *
+ * Below the levels in which a slot has many members, and so a near one to choose, nothing can be
+ * chosen: the last two hops would lead through whoever is there, across the world and back.  So
+ * where a slot has no more than FEW members, we seek a session with each.  While all of them are
+ * connected the slot is `whole`: each gets news from us, marked as the last of their way, and hands
+ * them to its leaves only.  While one of them is not, the finger gets them and hands them on below:
+ * so it does not matter whether two members count alike.  At 3000 members this takes one hop out of
+ * each tree, for some four sessions more.
+ *
+ * Members are counted by a pass over all, some seconds after something has changed; until then such
+ * a slot is not whole.
+ *
+ * Rejected: the receiver finding out by its own count that it has nothing to hand on (two who count
+ * differently silence a part of a tree), counting on each change (a join would be a pass over all).
+ */
+#include "smegd/core/node_priv.h"
+
+#include <string.h>
+
+#define BUSY_MS (2 * MS_PER_SECOND) /* a count waits for our fingers to be connected */
+
+static struct slot *slot_of(struct mesh *m, size_t t, const struct spot *at)
+{
+	return at->level[t] < TREE_LEVELS ? &m->trees[t].slots[at->level[t]][at->digit[t]] : NULL;
+}
+
+static bool has_few(const struct slot *s)
+{
+	return s->members && s->members <= FEW;
+}
+
+static void count_later(struct step *st, struct mesh *m)
+{
+	if (m->count_ms == TIME_NEVER)
+		m->count_ms = st->now.mono_ms + rng_jitter(&st->n->rng, FEW_WAIT_MS, 50);
+}
+
+void few_start(struct step *st, struct mesh *m)
+{
+	m->count_ms = st->now.mono_ms + rng_jitter(&st->n->rng, BUSY_MS, 50);
+}
+
+int64_t few_deadline(const struct mesh *m)
+{
+	return m->count_ms;
+}
+
+/* --- counting --------------------------------------------------------------------------------- */
+
+static void forget_counts(struct mesh *m)
+{
+	struct map_node *pos;
+
+	for (size_t t = 0; t < TREES; t++)
+		for (size_t l = 0; l < TREE_LEVELS; l++)
+			for (size_t d = 0; d < TREE_DIGITS; d++)
+				m->trees[t].slots[l][d].members = 0;
+	map_for_each(pos, &m->peers)
+		container_of(pos, struct peer, node)->is_one_of_few = false;
+}
+
+static void count_one(struct mesh *m, const struct entry *e)
+{
+	struct spot at;
+
+	tree_spot(m, &e->member, &at);
+	for (size_t t = 0; t < TREES; t++) {
+		struct slot *s = slot_of(m, t, &at);
+
+		if (s && s->members < UINT16_MAX)
+			s->members++;
+	}
+}
+
+static void seek_one(struct step *st, struct mesh *m, const struct entry *e)
+{
+	struct spot at;
+	bool is_one = false;
+	struct peer *p;
+
+	tree_spot(m, &e->member, &at);
+	for (size_t t = 0; t < TREES; t++) {
+		const struct slot *s = slot_of(m, t, &at);
+
+		is_one |= s && has_few(s);
+	}
+	p = is_one ? mesh_peer_make(st, m, &e->member) : NULL;
+	if (p)
+		p->is_one_of_few = true;
+}
+
+static void count(struct step *st, struct mesh *m)
+{
+	const struct entry *e;
+
+	forget_counts(m);
+	if (tree_am_leaf(m)) {
+		count_later(st, m);
+		return;
+	}
+	for (size_t i = 0; (e = set_at(m->set, i)); i++)
+		if (tree_may_be_finger(m, e))
+			count_one(m, e);
+	for (size_t i = 0; !st->err && (e = set_at(m->set, i)); i++)
+		if (tree_may_be_finger(m, e))
+			seek_one(st, m, e);
+}
+
+void few_tick(struct step *st, struct mesh *m)
+{
+	if (st->now.mono_ms < m->count_ms)
+		return;
+	if (m->lacking) {
+		m->count_ms = st->now.mono_ms + rng_jitter(&st->n->rng, BUSY_MS, 50);
+		return;
+	}
+	m->count_ms = TIME_NEVER;
+	count(st, m);
+	m->maintain_ms = MIN_OF(m->maintain_ms, st->now.mono_ms);
+}
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
+/* It came, or it went.  False: the count stands. */
+static bool is_count_off(struct slot *s, bool is_finger)
+{
+	if (is_finger)
+		return s->members <= FEW;
+	if (s->members > FEW + 1) {
+		s->members--;
+		return false;
+	}
+	return s->members != 0;
+}
+
+void few_member(struct step *st, struct mesh *m, const struct entry *e)
+{
+	struct peer *p = mesh_peer(m, &e->member);
+	bool is_finger = tree_may_be_finger(m, e);
+	struct spot at;
+
+	/* A new record of one that is counted, or of a client, which never was. */
+	if (is_finger ? p && p->is_one_of_few : e->record && record_role(e->record) != ROLE_PEER)
+		return;
+	if (p)
+		p->is_one_of_few = false;
+	tree_spot(m, &e->member, &at);
+	for (size_t t = 0; t < TREES; t++) {
+		struct slot *s = slot_of(m, t, &at);
+
+		if (!s || !is_count_off(s, is_finger))
+			continue;
+		s->members = 0;
+		count_later(st, m);
+	}
+}
+
+/* --- which are whole -------------------------------------------------------------------------- */
+
+void few_find(const struct mesh *m, struct few *ret)
+{
+	const struct session *s;
+
+	memset(ret, 0, sizeof(*ret));
+	session_for_each(s, m)
+	{
+		const struct peer *p = s->peer;
+
+		/* Of two sessions with one peer the newer counts. */
+		if (s->is_closing || !p || !p->is_one_of_few || p->session != s)
+			continue;
+		for (size_t t = 0; t < TREES; t++)
+			if (p->spot.level[t] < TREE_LEVELS)
+				ret->up[t][p->spot.level[t]][p->spot.digit[t]]++;
+	}
+}
+
+static bool is_whole(const struct few *f, const struct mesh *m, size_t t, const struct spot *at)
+{
+	unsigned l = at->level[t];
+	unsigned d = at->digit[t];
+	const struct slot *s;
+
+	if (l >= TREE_LEVELS)
+		return false;
+	s = &m->trees[t].slots[l][d];
+	return has_few(s) && f->up[t][l][d] == s->members;
+}
+
+unsigned few_way(const struct few *f, const struct peer *p, size_t t, unsigned level)
+{
+	if (p->is_one_of_few && is_whole(f, p->mesh, t, &p->spot))
+		return p->spot.level[t] >= level ? WAY_LAST : WAY_NONE;
+	return tree_leads_to(p->mesh, t, level, p) ? 1u << t : WAY_NONE;
+}
