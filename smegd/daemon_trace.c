@@ -22,6 +22,8 @@ static enum log_level level_of(enum trace_kind kind, int err)
 	case TRACE_SUSPECT:
 	case TRACE_ATTESTED:
 	case TRACE_ABSTAINED:
+	case TRACE_UPLINK_MOVED:
+	case TRACE_CARRIER_MOVED:
 		return LOG_INFO;
 	case TRACE_REFUSED_STATEMENT:
 		/* A record overtakes its admission in every join; repair brings both. */

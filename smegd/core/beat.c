@@ -154,6 +154,19 @@ static bool is_acceptable(const struct step *st,
 	       lead_would_take(m, &beat->leader, now_ms);
 }
 
+/* It counts where another leads, and not for us. */
+static bool is_of_another(const struct step *st,
+                          const struct mesh *m,
+                          const struct beat *beat,
+                          const struct entry *e)
+{
+	const struct beater *b = beater_find(m, &beat->leader);
+
+	return !(b && beat->number <= b->number) && !is_ahead(st, beat->number) &&
+	       lead_may(m, e, st->now.mono_ms) &&
+	       !lead_would_take(m, &beat->leader, st->now.mono_ms);
+}
+
 /* --- proofs -------------------------------------------------------------------------------------
  */
 
@@ -284,6 +297,7 @@ static void take(struct step *st, struct session *s, const struct msg *msg, cons
 	b->at_ms = m->beats->fresh_ms = st->now.mono_ms;
 	b->passed_until_ms = 0;
 	b->told = 0;
+	uplink_beat(st, s, &beat->leader);
 	lead_take(st, m, &beat->leader);
 	relay(st, s, b, msg->u.beat.way);
 	compare_digest(st, s, beat);
@@ -304,6 +318,9 @@ static bool again(struct step *st,
 		found_contradiction(st, s, msg, beat);
 		return false;
 	}
+	/* Not if somebody says it again and again. */
+	if (st->now.mono_ms - b->at_ms < st->n->options.heartbeat_interval_ms)
+		uplink_beat(st, s, &beat->leader);
 	if (b->told & msg->u.beat.way || st->now.mono_ms < b->skipped_until_ms)
 		return false;
 	relay(st, s, b, msg->u.beat.way);
@@ -326,6 +343,8 @@ static void on_beat(struct step *st, struct session *s, const struct msg *msg)
 			take(st, s, msg, &beat);
 			return;
 		}
+		if (is_of_another(st, m, &beat, e))
+			uplink_beat(st, s, &beat.leader);
 	}
 	/* It ends here: nobody need wait for it. */
 	if (msg->u.beat.way == WAY_TREE_1)
@@ -425,6 +444,20 @@ bool beat_is_fresh(const struct mesh *m, struct instant now)
 		return true;
 	since_ms = MAX_OF(b->started_ms, b->fresh_ms);
 	return now.mono_ms - since_ms < BEAT_MISSED * m->owner->options.heartbeat_interval_ms;
+}
+
+/* With time for the turns of those who take over. */
+bool beat_comes_by(const struct session *s, struct instant now)
+{
+	const struct beats *b = s->mesh->beats;
+	int64_t since_ms = MAX_OF(s->since_ms, s->beat_ms);
+
+	if (!b)
+		return true;
+	since_ms = MAX_OF(since_ms, b->started_ms);
+	return now.mono_ms - since_ms <
+	       BEAT_MISSED * s->mesh->owner->options.heartbeat_interval_ms +
+	               (int64_t)BEAT_TRIES * BEAT_TURN_MS;
 }
 
 bool beat_view(const struct mesh *m,

@@ -193,14 +193,18 @@ static void render_for_peer(struct render *r)
 
 static void render_for_client(struct render *r)
 {
-	const struct entry *carrier = own_carrier(r->m);
+	struct key carrier;
+	bool has_carrier = carrier_of_device(r->st, r->m, &carrier);
 
-	for (size_t i = 0; carrier && i < r->count; i++) {
+	for (size_t i = 0; has_carrier && i < r->count; i++) {
 		struct wg_peer *w;
 
-		if (r->items[i].entry != carrier || r->items[i].clashes)
+		if (!key_equal(&r->items[i].entry->member, &carrier) || r->items[i].clashes)
 			continue;
 		w = add_peer(r, &r->items[i], 1);
+		/* Nobody can begin to talk to who sits behind a NAT. */
+		if (!w->keepalive_s)
+			w->keepalive_s = CARRIER_KEEPALIVE_S;
 		if (w->allowed)
 			place_prefix(r->m->id, &w->allowed[w->allowed_count++]);
 	}

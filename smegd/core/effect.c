@@ -68,6 +68,8 @@ const char *trace_name(enum trace_kind kind)
 		[TRACE_ATTESTED] = "attested",
 		[TRACE_ABSTAINED] = "abstained",
 		[TRACE_REFUTED] = "refuted",
+		[TRACE_UPLINK_MOVED] = "uplink-moved",
+		[TRACE_CARRIER_MOVED] = "carrier-moved",
 	};
 
 	if ((size_t)kind >= ARRAY_LEN(names) || !names[kind])

@@ -45,10 +45,12 @@ enum trace_kind {
 	TRACE_LOCATOR_CLASH,
 	TRACE_INVITE_USED,
 	TRACE_REFUSED_JOIN,
-	TRACE_SUSPECT,   /* a member that we watch is silent; err 0: no longer */
-	TRACE_ATTESTED,  /* we signed that it is */
-	TRACE_ABSTAINED, /* we did not: it may be us */
-	TRACE_REFUTED,   /* we were pruned, and come back */
+	TRACE_SUSPECT,       /* a member that we watch is silent; err 0: no longer */
+	TRACE_ATTESTED,      /* we signed that it is */
+	TRACE_ABSTAINED,     /* we did not: it may be us */
+	TRACE_REFUTED,       /* we were pruned, and come back */
+	TRACE_UPLINK_MOVED,  /* from this one, which brings no beats */
+	TRACE_CARRIER_MOVED, /* to this one */
 };
 
 struct effect {

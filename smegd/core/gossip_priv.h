@@ -2,6 +2,7 @@
  * Dissemination inside the node: the two prefix trees, telling, repair, watching, beats.
  *
  *	tree.c    whom we keep connected, and where news go on
+ *	uplink.c  the same for a leaf; carrier.c whom a client's packets go through
  *	near.c    fingers that answer quickly
  *	few.c     slots of few members, which are all connected
  *	gossip.c  sessions, what comes by them, the walk over neighbours
@@ -73,6 +74,66 @@ unsigned tree_level_below(size_t t, const struct session *from);
 void tree_spot(const struct mesh *m, const struct key *k, struct spot *ret_spot);
 /* A peer in the group that can be dialled, and not this host. */
 bool tree_may_be_finger(const struct mesh *m, const struct entry *e);
+/* Not known to be out of reach; one that is counts again once there is a session. */
+bool tree_may_serve(const struct mesh *m, const struct entry *e);
+uint64_t tree_hash(const struct key *k);        /* by tree 1's label */
+void tree_want(struct mesh *m, struct peer *p); /* may be NULL */
+
+/* --- uplink.c, carrier.c ------------------------------------------------------------------- */
+
+#define UPLINKS 2
+#define UPLINK_MUTES 8u
+
+/* Somebody to avoid. */
+struct uplink_mute {
+	struct key who;
+	int64_t until_ms; /* mono */
+	bool is_silent;   /* brought no beats while others did; else it was pruned */
+};
+
+/* A leaf's. */
+struct uplinks {
+	struct peer *of[UPLINKS];
+	struct peer *trial; /* a third one that is tried; NULL: none */
+	int64_t trial_ms;   /* mono: since when */
+	int64_t next_ms;    /* mono: no other is tried before, for silence */
+	int64_t look_ms;    /* mono: one is tried then, though nothing is amiss */
+	unsigned pause;     /* intervals after the last try; 0: all is well */
+	uint64_t cursor;    /* tries go down the rendezvous order */
+	struct key leader;  /* as last seen; zero: none */
+	struct uplink_mute mutes[UPLINK_MUTES];
+	unsigned next_mute;
+};
+
+void uplink_start(struct step *st, struct mesh *m);
+/* Fill the places, try another if one brings no beats, want them. */
+void uplink_choose(struct step *st, struct mesh *m);
+void uplink_lost(struct mesh *m, struct peer *p); /* out of the group, or of reach */
+bool uplink_holds(const struct mesh *m, const struct peer *p);
+/* A beat has come by it, of this leader: ours, or of others. */
+void uplink_beat(struct step *st, struct session *s, const struct key *leader);
+void uplink_mute(struct mesh *m, const struct key *who, bool is_silent);
+bool uplink_is_mute(const struct mesh *m, const struct key *who, bool only_silent);
+
+/* A client's. */
+struct carriage {
+	struct key before; /* who carries until switch_ms, for the device */
+	int64_t switch_ms; /* mono */
+	int64_t look_ms;   /* mono: see whether another would do better */
+	struct key better; /* the first in order, to be connected with; if wants */
+	bool wants;
+};
+
+struct record;
+/* Whom the next own record should name; NULL: there is nobody. */
+const struct entry *own_carrier(const struct mesh *m);
+/* Whom the own record names; false: nobody. */
+bool carrier_named(const struct mesh *m, struct key *ret);
+void carrier_want(struct step *st, struct mesh *m);
+/* The own record is about to be signed anew. */
+void carrier_changes(struct step *st, struct mesh *m, const struct record *next);
+/* Through whom the device sends; false: there is nobody.  It is read again when that changes. */
+bool carrier_of_device(struct step *st, struct mesh *m, struct key *ret);
 
 /* --- near.c -------------------------------------------------------------------------------- */
 
@@ -228,8 +289,10 @@ void beat_member(struct step *st, struct mesh *m, const struct entry *e);
 void beat_message(struct step *st, struct session *s, const struct msg *msg);
 void beat_tick(struct step *st, struct mesh *m);
 int64_t beat_deadline(const struct mesh *m);
-/* Are the beats fresh?  A client that does not hear any moves to other peers. */
+/* Are the beats fresh? */
 bool beat_is_fresh(const struct mesh *m, struct instant now);
+/* Do beats come by this session, or may they still?  See uplink.c. */
+bool beat_comes_by(const struct session *s, struct instant now);
 /* Who leads, when it was last heard (mono), how many have had that beat if it was ours, else 0. */
 bool beat_view(const struct mesh *m,
                struct key *ret_leader,

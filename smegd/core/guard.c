@@ -4,7 +4,7 @@
  * Watchers are random peers that we have sessions with; a choice that stands is kept, since each
  * change is a record that the whole mesh has to carry: only who has left the group, or has had no
  * session for five seconds while another could take its place, is replaced, and changes are
- * gathered.  A restart takes over whom the own record names.
+ * gathered.  A restart takes over whom the own record names.  A client has its uplinks watch it.
  *
  * With k watchers one of them hears from us every WATCH_PERIOD_MS / k, in turn, so that the first
  * to miss us does so soon, whenever we fall silent; it then wakes the others.
@@ -82,6 +82,12 @@ static void avoid(struct watching *w, const struct key *subject, int64_t now)
 /* --- the choice ----------------------------------------------------------------------------------
  */
 
+/* A client is watched by its uplinks: it need not keep others connected for that. */
+static bool may_watch(const struct mesh *m, const struct peer *p)
+{
+	return m->role != ROLE_CLIENT || m->uplinks.of[0] == p || m->uplinks.of[1] == p;
+}
+
 /* Could this member be a watcher?  `times`: it has signed against us so often. */
 static bool is_candidate(const struct step *st,
                          struct mesh *m,
@@ -93,7 +99,7 @@ static bool is_candidate(const struct step *st,
 
 	if (!s->peer || s->as_joiner || s->is_closing || s->peer->session != s ||
 	    s->peer->is_suspect || st->now.mono_ms - s->since_ms < GUARD_PROVEN_MS ||
-	    find_guard(m->watching, &s->peer->key))
+	    !may_watch(m, s->peer) || find_guard(m->watching, &s->peer->key))
 		return false;
 	e = set_find(m->set, &s->peer->key);
 	if (!is_peer_in_group(e))
@@ -173,7 +179,7 @@ static size_t gone(struct step *st, struct mesh *m)
 	for (size_t i = 0; i < w->guards_count; i++) {
 		struct guard *g = &w->guards[i];
 
-		if (has_session(m, &g->key))
+		if (has_session(m, &g->key) && may_watch(m, mesh_peer(m, &g->key)))
 			g->lost_ms = 0;
 		else if (!g->lost_ms)
 			g->lost_ms = st->now.mono_ms + GUARD_GONE_MS;

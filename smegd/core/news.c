@@ -256,23 +256,30 @@ static bool can_be_root(const struct session *s)
 	return !s->as_joiner && !s->is_closing && s->peer && !s->peer->is_leaf;
 }
 
-static struct roots find_roots(const struct mesh *m)
+/* Silent ones may be cut off from the rest. */
+static void add_roots(const struct step *st, const struct mesh *m, bool silent, struct roots *r)
+{
+	const struct session *s;
+
+	session_for_each(s, m)
+	{
+		if (r->of[1])
+			return;
+		if (!can_be_root(s) || beat_comes_by(s, st->now) == silent)
+			continue;
+		r->of[r->of[0] ? 1 : 0] = s->id;
+	}
+}
+
+static struct roots find_roots(const struct step *st, const struct mesh *m)
 {
 	struct roots r = { .needed = m->lacking != 0 || tree_am_leaf(m) };
-	const struct session *s;
 
 	few_find(m, &r.few);
 	if (!r.needed)
 		return r;
-	session_for_each(s, m)
-	{
-		if (!can_be_root(s))
-			continue;
-		r.of[1] = r.of[0] ? s->id : 0;
-		r.of[0] = r.of[0] ? r.of[0] : s->id;
-		if (r.of[1])
-			break;
-	}
+	add_roots(st, m, false, &r);
+	add_roots(st, m, true, &r);
 	if (!r.of[1])
 		r.of[1] = r.of[0];
 	return r;
@@ -347,7 +354,7 @@ void gossip_flush(struct step *st, struct mesh *m)
 		if (due >> t & 1)
 			m->log.told_ms[t] = st->now.mono_ms;
 	if (due) {
-		r = find_roots(m);
+		r = find_roots(st, m);
 		m->is_untold |= m->sessions_count == 0 || (r.needed && !r.of[0]);
 		session_for_each(s, m) if (!s->as_joiner && !s->is_closing) tell_session(st, s, &r);
 	}

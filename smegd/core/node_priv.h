@@ -36,6 +36,7 @@
 #define JOIN_TIMEOUT_MS (50 * MS_PER_SECOND)
 #define JOIN_COMPARE_MS (15 * MS_PER_SECOND)     /* for other members to be reached and to agree */
 #define HANDSHAKE_FRESH_MS (180 * MS_PER_SECOND) /* WireGuard's REJECT_AFTER_TIME */
+#define CARRIER_KEEPALIVE_S 25                   /* of a client, unless another is configured */
 #define PRUNED_KEEP_MS (10 * MS_PER_MINUTE)      /* the tunnel of a member that was pruned */
 #define ENDPOINT_TRY_MS (15 * MS_PER_SECOND)     /* per place, while somebody wants to talk */
 #define DEVICE_DELAY_MS 50                       /* gathers changes of the roster */
@@ -101,6 +102,8 @@ struct session {
 	int64_t heard_ms;    /* mono: last message */
 	int64_t asked_ms;    /* mono: last question of ours */
 	int64_t unwanted_ms; /* mono: since when neither needs it; 0: needed */
+	int64_t beat_ms;     /* mono: last beat that it brought; 0: none */
+	struct key beat_by;  /* whose that was */
 	bool is_asking;      /* and no answer has come since asked_ms */
 	bool is_equal;       /* its last digest was ours */
 	struct mending mending;
@@ -227,13 +230,14 @@ struct mesh {
 	int64_t age_ms;
 	/* dissemination */
 	struct tree trees[TREES];
-	struct slot next;        /* the next peer in the ring of tree 1's positions */
-	struct peer *uplinks[2]; /* a leaf's */
-	size_t lacking;          /* of those we want, without a session */
-	int64_t count_ms;        /* mono: count the members of our slots then */
-	int64_t explore_ms;      /* mono: look for a nearer finger then */
-	bool is_exploring;       /* some are far */
-	bool is_wide;            /* some member was measured far */
+	struct slot next;         /* the next peer in the ring of tree 1's positions */
+	struct uplinks uplinks;   /* a leaf's */
+	struct carriage carriage; /* a client's */
+	size_t lacking;           /* of those we want, without a session */
+	int64_t count_ms;         /* mono: count the members of our slots then */
+	int64_t explore_ms;       /* mono: look for a nearer finger then */
+	bool is_exploring;        /* some are far */
+	bool is_wide;             /* some member was measured far */
 	struct newslog log;
 	bool is_untold;            /* our own statements, when nobody was there to hear them */
 	uint64_t fetching;         /* session from which pages come; 0: none */
@@ -376,7 +380,6 @@ int64_t mesh_clock_ahead(const struct mesh *m); /* median of the others' clocks 
 bool own_may_publish(const struct mesh *m);
 void own_changed(struct step *st, struct mesh *m);
 void own_tick(struct step *st, struct mesh *m);
-const struct entry *own_carrier(const struct mesh *m);
 void own_publish(struct step *st, struct mesh *m, bool force);
 size_t own_places(const struct mesh *m, struct place *out, size_t cap);
 

@@ -56,35 +56,6 @@ size_t own_places(const struct mesh *m, struct place *out, size_t cap)
 	return count;
 }
 
-/*
- * A client's carrier: of the peers that it reaches, the first in rendezvous order, so that a change
- * of the roster moves as few clients as possible.  NULL: none.
- */
-const struct entry *own_carrier(const struct mesh *m)
-{
-	const struct entry *best = NULL;
-	const struct entry *e;
-	uint8_t best_hash[16];
-
-	set_for_each(e, i, m->set) {
-		const struct peer *p = mesh_peer(m, &e->member);
-		uint8_t pair[2 * KEY_BYTES];
-		uint8_t hash[16];
-
-		if (e->standing != STANDING_IN || record_role(e->record) != ROLE_PEER ||
-		    key_equal(&e->member, &m->self.box_public) || (p && p->is_unreachable))
-			continue;
-		memcpy(pair, m->self.box_public.b, KEY_BYTES);
-		memcpy(pair + KEY_BYTES, e->member.b, KEY_BYTES);
-		hash_labelled("smeg carrier 1", pair, sizeof(pair), hash, sizeof(hash));
-		if (best && memcmp(hash, best_hash, sizeof(hash)) <= 0)
-			continue;
-		best = e;
-		memcpy(best_hash, hash, sizeof(hash));
-	}
-	return best;
-}
-
 static int order_ids(const void *a, const void *b)
 {
 	return watcher_id_compare(a, b);
@@ -152,6 +123,7 @@ void own_publish(struct step *st, struct mesh *m, bool force)
 		if (record_same_body(&next, &last) && same_watchers(&next, &last))
 			return;
 	}
+	carrier_changes(st, m, &next);
 	err = mesh_sign_record(st, m, &next);
 	if (err)
 		step_fail(st, err);

@@ -16,7 +16,7 @@
  * over all members looks for the next ones of all such slots, at the pace of the neighbour walk.
  *
  * A member that cannot be dialled (a client, a peer without a place) is a leaf: in nobody's slots.
- * It dials two peers, the first in rendezvous order, which hand it everything.
+ * It dials two peers which hand it everything: see uplink.c.
  *
  * Rejected: key intervals on the wire (a forged bound silences a part of the mesh), trees built
  * by messages (they must be mended by messages), a table of all positions (16 bytes a member).
@@ -39,6 +39,11 @@ static uint64_t hash_of(const char *label, const struct key *k)
 	for (size_t i = 0; i < sizeof(hash); i++)
 		out = out << 8 | hash[i];
 	return out;
+}
+
+uint64_t tree_hash(const struct key *k)
+{
+	return hash_of(labels[0], k);
 }
 
 static uint8_t level_of(uint64_t a, uint64_t b)
@@ -98,7 +103,7 @@ bool tree_am_leaf(const struct mesh *m)
 }
 
 /* Not known to be out of reach; one that is counts again once there is a session. */
-static bool may_serve(const struct mesh *m, const struct entry *e)
+bool tree_may_serve(const struct mesh *m, const struct entry *e)
 {
 	const struct peer *p = mesh_peer(m, &e->member);
 
@@ -148,7 +153,7 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 
 		if (!s || !(all || s->is_stale) || !is_nearer(m, t, s, &at))
 			continue;
-		if (!is_checked && (!may_serve(m, e) || !record_has_places(e->record)))
+		if (!is_checked && (!tree_may_serve(m, e) || !record_has_places(e->record)))
 			return;
 		is_checked = true;
 		p = mesh_peer_make(st, m, &e->member);
@@ -227,6 +232,7 @@ void tree_start(struct step *st, struct mesh *m)
 	map_for_each(pos, &m->peers)
 		tree_peer(m, container_of(pos, struct peer, node));
 	each_slot(st, m, make_stale);
+	uplink_start(st, m);
 	m->lacking = 1; /* until the first look */
 }
 
@@ -244,9 +250,7 @@ static void let_go(struct mesh *m, struct peer *p, bool also_use)
 		if (also_use && s->use == p)
 			s->use = NULL;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(m->uplinks); i++)
-		if (m->uplinks[i] == p)
-			m->uplinks[i] = NULL;
+	uplink_lost(m, p);
 	m->maintain_ms = MIN_OF(m->maintain_ms, m->owner->last_mono_ms + 1);
 }
 
@@ -259,7 +263,7 @@ bool tree_holds(struct mesh *m, const struct peer *p)
 		if (s && (s->want == p || s->use == p))
 			return true;
 	}
-	return p->is_one_of_few || m->uplinks[0] == p || m->uplinks[1] == p;
+	return p->is_one_of_few || uplink_holds(m, p);
 }
 
 void tree_member(struct step *st, struct mesh *m, const struct entry *e)
@@ -339,7 +343,7 @@ void tree_unreachable(struct step *st, struct peer *p)
 
 /* --- whom we want ----------------------------------------------------------------------------- */
 
-static void want(struct mesh *m, struct peer *p)
+void tree_want(struct mesh *m, struct peer *p)
 {
 	if (!p || p->is_wanted)
 		return;
@@ -367,53 +371,7 @@ static bool is_served(struct step *st, struct mesh *m, struct slot *s)
 
 static void want_slot(struct step *st, struct mesh *m, struct slot *s)
 {
-	want(m, is_served(st, m, s) ? s->use : s->want);
-}
-
-/* The two peers that come first by a hash with our own key, of those that can be reached. */
-static void choose_uplinks(struct step *st, struct mesh *m)
-{
-	const struct entry *e;
-	uint64_t best[2] = { 0, 0 };
-	struct peer *found[2] = { NULL, NULL };
-
-	for (size_t i = 0; (e = set_at(m->set, i)); i++) {
-		struct key pair = e->member;
-		uint64_t weight;
-
-		if (!is_peer(m, e) || !may_serve(m, e))
-			continue;
-		for (size_t k = 0; k < sizeof(pair.b); k++)
-			pair.b[k] ^= m->self.box_public.b[k];
-		weight = hash_of(labels[0], &pair);
-		if (weight < best[1] || !record_has_places(e->record))
-			continue;
-		best[1] = weight;
-		found[1] = mesh_peer_make(st, m, &e->member);
-		if (best[1] > best[0]) {
-			struct peer *p = found[0];
-
-			best[1] = best[0];
-			best[0] = weight;
-			found[0] = found[1];
-			found[1] = p;
-		}
-	}
-	memcpy(m->uplinks, found, sizeof(found));
-}
-
-/* A client keeps an eye on its carrier. */
-static void want_uplinks(struct step *st, struct mesh *m)
-{
-	const struct entry *carrier = m->role == ROLE_CLIENT ? own_carrier(m) : NULL;
-
-	if (!m->uplinks[0] || !m->uplinks[1] || m->next.is_stale)
-		choose_uplinks(st, m);
-	m->next.is_stale = false;
-	want(m, m->uplinks[0]);
-	want(m, m->uplinks[1]);
-	if (carrier)
-		want(m, mesh_peer(m, &carrier->member));
+	tree_want(m, is_served(st, m, s) ? s->use : s->want);
 }
 
 void tree_choose(struct step *st, struct mesh *m)
@@ -431,7 +389,7 @@ void tree_choose(struct step *st, struct mesh *m)
 			p->lacks_address || watch_wants(m, p) || (p->is_one_of_few && !is_leaf);
 	}
 	if (is_leaf)
-		want_uplinks(st, m);
+		uplink_choose(st, m);
 	else
 		each_slot(st, m, want_slot);
 }

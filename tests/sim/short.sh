@@ -18,6 +18,7 @@ run --scenario join --nodes 12 --seed 1 --twice
 run --scenario storm --nodes 100 --seed 1 --loss 5 --delay-us 5000 --jitter-us 10000
 run --scenario regions --nodes 38 --seed 1
 run --scenario clients --nodes 16 --seed 1
+run --scenario islet --nodes 24 --seed 1
 # Rows, small: that they run, and that no invariant fails in them.
 for r in calm,crash,broken,lossy,heal,leader world pausing steady; do
 	"$sim" --row $r --nodes 24 --seeds 1 --minutes 5 2>/dev/null | grep -q '"value":null' && { echo "FAIL: row $r"; bad=1; }
