@@ -39,9 +39,10 @@ static void offer_sessions(struct choice *c, const struct mesh *m, const struct 
 {
 	const struct session *s;
 
-	session_for_each(s, m) if (s->peer && !s->as_joiner && !s->is_closing &&
-	                           s->peer->session == s && !key_equal(&s->peer->key, &w->key))
-		offer_canary(c, s);
+	session_for_each(s, m)
+		if (s->peer && !s->as_joiner && !s->is_closing && s->peer->session == s &&
+		    !key_equal(&s->peer->key, &w->key))
+			offer_canary(c, s);
 }
 
 static bool is_missing(const struct mesh *m, const struct key *key)

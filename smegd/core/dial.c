@@ -333,7 +333,9 @@ static struct session *other_session(const struct peer *p)
 {
 	struct session *s;
 
-	session_for_each(s, p->mesh) if (s->peer == p && !s->is_closing) return s;
+	session_for_each(s, p->mesh)
+		if (s->peer == p && !s->is_closing)
+			return s;
 	return NULL;
 }
 
@@ -380,5 +382,7 @@ void dial_sweep(struct step *st)
 		return;
 	st->n->has_closing = false;
 	mesh_for_each(m, st->n)
-		session_for_each_safe(s, m) if (s->is_closing) dial_session_down(st, s->id, 0);
+		session_for_each_safe(s, m)
+			if (s->is_closing)
+				dial_session_down(st, s->id, 0);
 }

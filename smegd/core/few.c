@@ -165,8 +165,7 @@ void few_find(const struct mesh *m, struct few *ret)
 	const struct session *s;
 
 	memset(ret, 0, sizeof(*ret));
-	session_for_each(s, m)
-	{
+	session_for_each(s, m) {
 		const struct peer *p = s->peer;
 
 		/* Of two sessions with one peer the newer counts. */

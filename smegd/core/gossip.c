@@ -112,9 +112,10 @@ void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
 {
 	struct session *s;
 
-	session_for_each(s, m) if (!s->as_joiner && !s->is_closing &&
-	                           (!s->is_asking || st->now.mono_ms - s->asked_ms >= pause_ms))
-		gossip_ask(st, s);
+	session_for_each(s, m)
+		if (!s->as_joiner && !s->is_closing &&
+		    (!s->is_asking || st->now.mono_ms - s->asked_ms >= pause_ms))
+			gossip_ask(st, s);
 }
 
 void gossip_start(struct step *st, struct mesh *m)
@@ -186,6 +187,7 @@ void gossip_session_down(struct step *st, struct session *s)
 	if (s->peer->session)
 		return;
 	tree_session_down(s->peer);
+	guard_lost(st, s->mesh, &s->peer->key);
 	if (!s->said_bye && !s->is_closing)
 		watch_broken(st, s->peer);
 }
@@ -254,7 +256,9 @@ static void each_session(struct step *st,
 {
 	struct session *s;
 
-	session_for_each_safe(s, m) if (!s->as_joiner && !s->is_closing) visit(st, s);
+	session_for_each_safe(s, m)
+		if (!s->as_joiner && !s->is_closing)
+			visit(st, s);
 }
 
 static void pull_random(struct step *st, struct mesh *m)

@@ -49,6 +49,7 @@ struct spot {
 
 struct tree {
 	uint64_t position; /* ours */
+	uint8_t depth;     /* all slots from this level on are empty and settled */
 	struct slot slots[TREE_LEVELS][TREE_DIGITS];
 };
 
@@ -278,6 +279,8 @@ int64_t watch_deadline(const struct mesh *m);
 size_t watch_own(const struct mesh *m, struct key out[LIMIT_WATCHERS]);
 /* A pause after a prune is under way: nothing else may sign a record until then. */
 bool watch_holds_back(const struct mesh *m);
+/* The session with that member has ended, which may be one of our watchers. */
+void guard_lost(struct step *st, struct mesh *m, const struct key *key);
 /* Is this one of our watchers, so that the session with it is to be kept? */
 bool watch_wants(const struct mesh *m, const struct peer *p);
 

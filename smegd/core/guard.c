@@ -23,11 +23,12 @@ static size_t wanted(const struct mesh *m)
 	return m->role == ROLE_CLIENT ? GUARD_CLIENT : LIMIT_WATCHERS;
 }
 
-static bool has_session(const struct mesh *m, const struct key *key)
+/* The peer, if it has a session; else NULL. */
+static const struct peer *connected(const struct mesh *m, const struct guard *g)
 {
-	const struct peer *p = mesh_peer(m, key);
+	const struct peer *p = mesh_peer(m, &g->key);
 
-	return p && p->session && !p->session->is_closing;
+	return p && p->session && !p->session->is_closing ? p : NULL;
 }
 
 static bool is_peer_in_group(const struct entry *e)
@@ -118,8 +119,9 @@ static const struct session *pick(struct step *st,
 	const struct session *s;
 
 	*ret_count = 0;
-	session_for_each(s, m) if (is_candidate(st, m, s, times) &&
-	                           rng_below(&st->n->rng, ++*ret_count) == 0) picked = s;
+	session_for_each(s, m)
+		if (is_candidate(st, m, s, times) && rng_below(&st->n->rng, ++*ret_count) == 0)
+			picked = s;
 	return picked;
 }
 
@@ -178,8 +180,9 @@ static size_t gone(struct step *st, struct mesh *m)
 
 	for (size_t i = 0; i < w->guards_count; i++) {
 		struct guard *g = &w->guards[i];
+		const struct peer *p = connected(m, g);
 
-		if (has_session(m, &g->key) && may_watch(m, mesh_peer(m, &g->key)))
+		if (p && may_watch(m, p))
 			g->lost_ms = 0;
 		else if (!g->lost_ms)
 			g->lost_ms = st->now.mono_ms + GUARD_GONE_MS;
@@ -197,9 +200,12 @@ static void chosen(struct step *st, struct mesh *m)
 	w->changed_ms = st->now.mono_ms;
 	own_changed(st, m);
 	/* Everyone now, then in turn: whoever is new has its first sign early. */
-	for (size_t i = 0; i < w->guards_count; i++)
-		if (has_session(m, &w->guards[i].key))
-			gossip_alive(st, mesh_peer(m, &w->guards[i].key)->session);
+	for (size_t i = 0; i < w->guards_count; i++) {
+		const struct peer *p = connected(m, &w->guards[i]);
+
+		if (p)
+			gossip_alive(st, p->session);
+	}
 	w->turn = 0;
 	w->alive_ms = w->guards_count ? st->now.mono_ms + WATCH_PERIOD_MS / (int64_t)w->guards_count
 	                              : TIME_NEVER;
@@ -216,6 +222,25 @@ static void choose_first(struct step *st, struct mesh *m)
 		return;
 	fill(st, m);
 	chosen(st, m);
+}
+
+/* Nothing is to be done until a session with one of them ends, or one leaves: guard_lost(). */
+static bool are_well(const struct mesh *m)
+{
+	const struct watching *w = m->watching;
+
+	if (!w->has_chosen || w->guards_count < wanted(m) || m->role == ROLE_CLIENT)
+		return false;
+	for (size_t i = 0; i < w->guards_count; i++)
+		if (w->guards[i].lost_ms)
+			return false;
+	return true;
+}
+
+void guard_lost(struct step *st, struct mesh *m, const struct key *key)
+{
+	if (m->watching && find_guard(m->watching, key))
+		m->watching->look_ms = st->now.mono_ms;
 }
 
 static void look(struct step *st, struct mesh *m)
@@ -264,16 +289,16 @@ static void tell_alive(struct step *st, struct mesh *m)
 {
 	struct watching *w = m->watching;
 	int64_t gap;
-	const struct guard *g;
+	const struct peer *p;
 
 	if (!w->guards_count) {
 		w->alive_ms = TIME_NEVER;
 		return;
 	}
 	gap = WATCH_PERIOD_MS / (int64_t)w->guards_count;
-	g = &w->guards[w->turn++ % w->guards_count];
-	if (has_session(m, &g->key))
-		gossip_alive(st, mesh_peer(m, &g->key)->session);
+	p = connected(m, &w->guards[w->turn++ % w->guards_count]);
+	if (p)
+		gossip_alive(st, p->session);
 	w->alive_ms += gap;
 	if (w->alive_ms <= st->now.mono_ms)
 		w->alive_ms = st->now.mono_ms + gap;
@@ -401,6 +426,9 @@ void guard_tick(struct step *st, struct mesh *m)
 		return;
 	w->look_ms = st->now.mono_ms + (w->has_chosen ? MS_PER_SECOND : GUARD_LOOK_MS);
 	look(st, m);
+	/* Those of a client depend on its uplinks, which change without a word to us. */
+	if (are_well(m))
+		w->look_ms = st->now.mono_ms + GUARD_WELL_MS;
 }
 
 int64_t guard_deadline(const struct watching *w)

@@ -213,7 +213,8 @@ void mesh_stop_sessions(struct step *st, struct mesh *m)
 {
 	struct session *s;
 
-	session_for_each(s, m) step_close(st, s);
+	session_for_each(s, m)
+		step_close(st, s);
 }
 
 /* --- the end -------------------------------------------------------------------------------- */

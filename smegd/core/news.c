@@ -261,8 +261,7 @@ static void add_roots(const struct step *st, const struct mesh *m, bool silent, 
 {
 	const struct session *s;
 
-	session_for_each(s, m)
-	{
+	session_for_each(s, m) {
 		if (r->of[1])
 			return;
 		if (!can_be_root(s) || beat_comes_by(s, st->now) == silent)
@@ -356,7 +355,9 @@ void gossip_flush(struct step *st, struct mesh *m)
 	if (due) {
 		r = find_roots(st, m);
 		m->is_untold |= m->sessions_count == 0 || (r.needed && !r.of[0]);
-		session_for_each(s, m) if (!s->as_joiner && !s->is_closing) tell_session(st, s, &r);
+		session_for_each(s, m)
+			if (!s->as_joiner && !s->is_closing)
+				tell_session(st, s, &r);
 	}
 	for (uint64_t n = m->log.due; n < m->log.next; n++) {
 		struct news *item = newslog_at(m, n);
@@ -369,6 +370,30 @@ void gossip_flush(struct step *st, struct mesh *m)
 	m->log.due = m->log.next;
 }
 
+static size_t cast_leaves(struct step *st,
+                          struct mesh *m,
+                          const struct session *from,
+                          const struct msg *msg)
+{
+	const struct session *s;
+	size_t count = 0;
+
+	if (!m->has_leaves)
+		return 0;
+	m->has_leaves = false;
+	session_for_each(s, m) {
+		if (!s->peer || !s->peer->is_leaf)
+			continue;
+		m->has_leaves = true;
+		if (s->is_closing || s == from)
+			continue;
+		step_send(st, s, LANE_CONTROL, msg);
+		count++;
+	}
+	return count;
+}
+
+/* Two beats come in ten seconds to everybody: it looks at slots, not at all sessions. */
 size_t gossip_cast(struct step *st,
                    struct mesh *m,
                    enum way way,
@@ -377,18 +402,17 @@ size_t gossip_cast(struct step *st,
 {
 	size_t t = way & WAY_TREE_2 ? 1 : 0;
 	unsigned level = from && !(way & WAY_ROOT) ? tree_level_below(t, from) : 0;
-	const struct session *s;
-	size_t count = 0;
+	size_t count = t == 0 ? cast_leaves(st, m, from, msg) : 0;
 
-	session_for_each(s, m)
-	{
-		if (s->as_joiner || s->is_closing || s == from)
-			continue;
-		if (!tree_leads_to(m, t, level, s->peer) && !(s->peer->is_leaf && t == 0))
-			continue;
-		step_send(st, s, LANE_CONTROL, msg);
-		count++;
-	}
+	for (; level < m->trees[t].depth; level++)
+		for (size_t d = 0; d < TREE_DIGITS; d++) {
+			const struct peer *p = m->trees[t].slots[level][d].use;
+
+			if (!p || !p->session || p->session->is_closing || p->session == from)
+				continue;
+			step_send(st, p->session, LANE_CONTROL, msg);
+			count++;
+		}
 	return count;
 }
 
@@ -451,9 +475,10 @@ static void announce_repaired(struct step *st, struct mesh *m)
 	if (!m->log.has_asked_for)
 		return;
 	m->log.has_asked_for = false;
-	session_for_each(s, m) if (!s->as_joiner && !s->is_closing &&
-	                           (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
-		announce_to(st, s, ids, gather_repaired(m, s, ids));
+	session_for_each(s, m)
+		if (!s->as_joiner && !s->is_closing &&
+		    (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
+			announce_to(st, s, ids, gather_repaired(m, s, ids));
 	for (uint64_t n = m->log.announced; n < m->log.next; n++)
 		if (newslog_at(m, n))
 			newslog_at(m, n)->is_asked_for = false;

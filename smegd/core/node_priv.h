@@ -233,6 +233,7 @@ struct mesh {
 	struct slot next;         /* the next peer in the ring of tree 1's positions */
 	struct uplinks uplinks;   /* a leaf's */
 	struct carriage carriage; /* a client's */
+	bool has_leaves;          /* some that we talk to may be leaves */
 	size_t lacking;           /* of those we want, without a session */
 	int64_t count_ms;         /* mono: count the members of our slots then */
 	int64_t explore_ms;       /* mono: look for a nearer finger then */

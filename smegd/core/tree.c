@@ -74,6 +74,27 @@ void tree_peer(const struct mesh *m, struct peer *p)
 	tree_spot(m, &p->key, &p->spot);
 }
 
+/* Somebody stands, or is wanted, at this spot. */
+static void deepen(struct mesh *m, size_t t, const struct spot *at)
+{
+	m->trees[t].depth = MAX_OF(m->trees[t].depth, (uint8_t)(at->level[t] + 1));
+}
+
+static void fit_depth(struct mesh *m)
+{
+	for (size_t t = 0; t < TREES; t++) {
+		struct tree *tree = &m->trees[t];
+		bool used = false;
+
+		while (tree->depth && !used) {
+			for (size_t d = 0; d < TREE_DIGITS; d++)
+				used |= tree->slots[tree->depth - 1][d].want ||
+				        tree->slots[tree->depth - 1][d].use;
+			tree->depth -= !used;
+		}
+	}
+}
+
 /* NULL: too close to be told apart. */
 static struct slot *slot_of(struct mesh *m, size_t t, const struct spot *at)
 {
@@ -160,6 +181,8 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 		if (!p)
 			return;
 		s->want = p;
+		if (s != &m->next)
+			deepen(m, t, &at);
 		mesh_changed(m);
 	}
 }
@@ -169,7 +192,7 @@ static bool is_any_stale(const struct mesh *m)
 	bool any = m->next.is_stale;
 
 	for (size_t t = 0; t < TREES; t++)
-		for (size_t l = 0; l < TREE_LEVELS; l++)
+		for (size_t l = 0; l < m->trees[t].depth; l++)
 			for (size_t d = 0; d < TREE_DIGITS; d++)
 				any |= m->trees[t].slots[l][d].is_stale;
 	return any;
@@ -180,7 +203,7 @@ typedef void slot_visit(struct step *st, struct mesh *m, struct slot *s);
 static void each_slot(struct step *st, struct mesh *m, slot_visit *visit)
 {
 	for (size_t t = 0; t < TREES; t++)
-		for (size_t l = 0; l < TREE_LEVELS; l++)
+		for (size_t l = 0; l < m->trees[t].depth; l++)
 			for (size_t d = 0; d < TREE_DIGITS; d++)
 				visit(st, m, &m->trees[t].slots[l][d]);
 	visit(st, m, &m->next);
@@ -214,6 +237,7 @@ static void settle(struct step *st, struct mesh *m)
 		if (is_peer(m, e))
 			offer(st, m, e, false);
 	each_slot(st, m, mark_settled);
+	fit_depth(m);
 }
 
 static void make_stale(struct step *st, struct mesh *m, struct slot *s)
@@ -227,8 +251,10 @@ void tree_start(struct step *st, struct mesh *m)
 {
 	struct map_node *pos;
 
-	for (size_t t = 0; t < TREES; t++)
+	for (size_t t = 0; t < TREES; t++) {
 		m->trees[t].position = hash_of(labels[t], &m->self.box_public);
+		m->trees[t].depth = TREE_LEVELS;
+	}
 	map_for_each(pos, &m->peers)
 		tree_peer(m, container_of(pos, struct peer, node));
 	each_slot(st, m, make_stale);
@@ -274,6 +300,7 @@ void tree_member(struct step *st, struct mesh *m, const struct entry *e)
 	few_member(st, m, e);
 	if (p)
 		p->is_leaf = e->standing == STANDING_IN && !is_finger;
+	m->has_leaves |= p && p->is_leaf;
 	if (is_finger)
 		offer(st, m, e, true);
 	else if (p)
@@ -289,6 +316,7 @@ void tree_session_up(struct step *st, struct session *s)
 
 	s->peer->is_leaf =
 		e && e->standing == STANDING_IN && !(is_peer(m, e) && record_has_places(e->record));
+	m->has_leaves |= s->peer->is_leaf;
 	/* Not in the group as far as we know: it may be new, and knows more than we. */
 	if (s->peer->is_leaf || (e && e->standing == STANDING_EXPELLED))
 		return;
@@ -301,6 +329,8 @@ void tree_session_up(struct step *st, struct session *s)
 
 		if (slot && (slot->want == s->peer || (!slot->use && slot != &m->next)))
 			slot->use = s->peer;
+		if (slot && slot != &m->next && slot->use == s->peer)
+			deepen(m, t, &s->peer->spot);
 	}
 }
 
@@ -309,8 +339,7 @@ static struct peer *substitute(size_t t, const struct peer *gone)
 {
 	const struct session *s;
 
-	session_for_each(s, gone->mesh)
-	{
+	session_for_each(s, gone->mesh) {
 		struct peer *p = s->peer;
 
 		if (p && p != gone && p->session == s && !p->is_leaf && !s->is_closing &&

@@ -31,8 +31,7 @@ int64_t mesh_clock_ahead(const struct mesh *m)
 	size_t count = 0;
 	const struct session *s;
 
-	session_for_each(s, m)
-	{
+	session_for_each(s, m) {
 		size_t i = count;
 
 		if (!s->peer || count == ARRAY_LEN(list))

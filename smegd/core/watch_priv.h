@@ -36,7 +36,8 @@
 #define ATTEST_PAUSE_MS 100                  /* between two signatures of one that we check */
 
 #define GUARD_FIRST_MS (3 * MS_PER_SECOND)   /* after the start we take what there is */
-#define GUARD_LOOK_MS 250                    /* between two looks at our watchers */
+#define GUARD_LOOK_MS 250                    /* between two looks at our watchers, at first */
+#define GUARD_WELL_MS (10 * MS_PER_SECOND)   /* while all have sessions */
 #define GUARD_PROVEN_MS MS_PER_SECOND        /* a session must be up for this time */
 #define GUARD_GONE_MS (5 * MS_PER_SECOND)    /* without a session */
 #define GUARD_RESUME_MS (15 * MS_PER_SECOND) /* the same, after a start */

@@ -19,8 +19,7 @@ static void hand_on(struct crowd *c, struct spread *s, size_t at, unsigned level
 
 	s->longest = MAX_OF(s->longest, depth);
 	few_find(&c->meshes[at], &few);
-	session_for_each(to, &c->meshes[at])
-	{
+	session_for_each(to, &c->meshes[at]) {
 		size_t next = (size_t)to->id - 1;
 		unsigned way = few_way(&few, to->peer, s->t, level);
 		const struct peer *back;

@@ -494,7 +494,9 @@ static void test_a_session_that_nobody_needs_is_closed(void **state)
 		struct mesh *m = net_mesh(&n, host, "home");
 		const struct session *s;
 
-		session_for_each(s, m) if (s->dialled) assert_true(s->peer->is_wanted);
+		session_for_each(s, m)
+			if (s->dialled)
+				assert_true(s->peer->is_wanted);
 		assert_true(m->sessions_count >= 2);
 	}
 	/* Dial one that is not wanted. */

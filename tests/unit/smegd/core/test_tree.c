@@ -22,8 +22,7 @@ static void hand_on(struct crowd *c, struct spread *s, size_t at, unsigned level
 	const struct session *to;
 
 	s->longest = MAX_OF(s->longest, depth);
-	session_for_each(to, &c->meshes[at])
-	{
+	session_for_each(to, &c->meshes[at]) {
 		size_t next = (size_t)to->id - 1;
 		const struct peer *back;
 
