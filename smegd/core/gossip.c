@@ -30,8 +30,8 @@ static void on_entries(struct step *st, struct session *s, const struct msg *msg
 	st->way = WAY_NONE;
 	if (msg->u.entries.is_page)
 		repair_entries(st, s, msg);
-	/* A join, or who has just started, waits for a digest that is equal. */
-	else if (news && (s->mesh->joining || !s->mesh->counter_known))
+	/* Who has just started waits for a digest that is equal. */
+	else if (news && !s->mesh->counter_known && !s->is_asking)
 		gossip_ask(st, s);
 }
 
@@ -118,6 +118,28 @@ void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
 		if (s->mesh == m && !s->as_joiner && !s->is_closing &&
 		    (!s->is_asking || st->now.mono_ms - s->asked_ms >= pause_ms))
 			gossip_ask(st, s);
+	}
+}
+
+static bool may_ask(const struct session *s, const struct mesh *m)
+{
+	return s->mesh == m && !s->as_joiner && !s->is_closing && !s->is_asking;
+}
+
+void gossip_ask_some(struct step *st, const struct mesh *m, size_t wanted)
+{
+	struct map_node *pos;
+	size_t left = 0;
+
+	map_for_each(pos, &st->n->sessions)
+		left += may_ask(container_of(pos, struct session, node), m);
+	map_for_each(pos, &st->n->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		if (!may_ask(s, m) || rng_below(&st->n->rng, left--) >= wanted)
+			continue;
+		wanted--;
+		gossip_ask(st, s);
 	}
 }
 

@@ -3,7 +3,8 @@
  *
  * A slot begins with the member whose position is nearest, which on a network of one place is as
  * good as any.  Where its answers take more than NEAR_MS, other members of the slot are dialled,
- * one at a time, each once, and asked; the quickest of them stays.  News then cross the world once,
+ * one at a time, each once, and asked; the quickest of them stays.  The first try is to ask the
+ * present one again: it may have been busy.  News then cross the world once,
  * at their last hop, and not at each.
  *
  * The slots of the lowest levels come first: all news pass them.  Nothing is said about this on the
@@ -19,6 +20,7 @@
 #define TRIES_MAX 12          /* in a slot of level 0, besides the first; 4 less a level */
 #define EXPLORE_MS 250        /* between two tries */
 #define EXPLORE_IDLE_MS 30000 /* when there is nothing to try */
+#define CALM_MS 5000          /* without a newcomer, before anybody is tried */
 #define LOOKED_AT_MAX 8192    /* members, to find one of a slot */
 
 void near_start(struct step *st, struct mesh *m)
@@ -80,6 +82,12 @@ static const struct entry *find_other(struct step *st,
 	return NULL;
 }
 
+/* While many join, answers are late because all are busy: more dialling would make them later. */
+static bool is_calm(const struct step *st, const struct mesh *m)
+{
+	return !m->joining && (!m->newcomer_ms || st->now.mono_ms - m->newcomer_ms >= CALM_MS);
+}
+
 void near_tick(struct step *st, struct mesh *m)
 {
 	struct spot at;
@@ -90,13 +98,16 @@ void near_tick(struct step *st, struct mesh *m)
 
 	if (st->now.mono_ms < m->explore_ms)
 		return;
-	slot = m->lacking ? NULL : find_far(m, &t, &at);
+	slot = m->lacking || !is_calm(st, m) ? NULL : find_far(m, &t, &at);
 	m->is_exploring = slot != NULL;
 	m->explore_ms =
 		st->now.mono_ms + rng_jitter(&st->n->rng, slot ? EXPLORE_MS : EXPLORE_IDLE_MS, 30);
 	if (!slot)
 		return;
-	slot->tried++;
+	if (!slot->tried++) {
+		gossip_ask(st, slot->want->session);
+		return;
+	}
 	e = find_other(st, m, t, &at);
 	p = e ? mesh_peer_make(st, m, &e->member) : NULL;
 	if (p)

@@ -187,5 +187,6 @@ void repair_entries(struct step *st, struct session *s, const struct msg *msg)
 	}
 	s->mesh->fetching = 0;
 	s->mending.known = s->mesh->log.next;
+	join_fetched(st, s->mesh);
 	gossip_ask(st, s);
 }

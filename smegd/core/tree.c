@@ -354,7 +354,11 @@ static bool is_served(struct step *st, const struct mesh *m, struct slot *s)
 	}
 	if (!s->wait_ms)
 		s->wait_ms = st->now.mono_ms + rng_jitter(&st->n->rng, TREE_WAIT_MS, 50);
-	return st->now.mono_ms < s->wait_ms;
+	if (st->now.mono_ms < s->wait_ms)
+		return true;
+	/* More are coming. */
+	return st->now.mono_ms < s->wait_ms + TREE_WAIT_MORE_MS &&
+	       st->now.mono_ms - m->newcomer_ms < TREE_CALM_MS;
 }
 
 static void want_slot(struct step *st, struct mesh *m, struct slot *s)

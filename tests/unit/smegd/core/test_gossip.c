@@ -143,7 +143,7 @@ static void forget_news(struct net *n, size_t host)
 			memset(&l->list[i], 0, sizeof(l->list[i]));
 	}
 	l->next = l->due = l->announced = 1;
-	l->has_asked_for = false;
+	l->asked_for = 0;
 }
 
 static void test_replicas_that_differ_both_ways_become_one(void **state)

@@ -453,7 +453,7 @@ static void test_silence_ends_a_join_in_the_end(void **state)
 	c = net_join_command(net_create(&n, 0, "home"));
 	net_cut(&n, 0, 1, true);
 	request = net_command(&n, 1, &c);
-	net_run(&n, 10 * MS_PER_SECOND);
+	net_run(&n, 20 * MS_PER_SECOND);
 	r = net_result(&n, 1, request);
 	assert_non_null(r);
 	assert_int_not_equal(r->err, 0);
