@@ -108,17 +108,26 @@ static void ask_around(struct step *st, struct mesh *m)
 		dial_random(st, m);
 }
 
+static void finish_uncompared(struct step *st, struct mesh *m)
+{
+	step_progress(st, m->joining->request, 5,
+	              "joined; only %zu of %zu other members could be compared with",
+	              m->joining->agreed, others_to_ask(m, &m->joining->introducer));
+	joining_finish(st, m);
+}
+
 static void tick_member(struct step *st, struct mesh *m)
 {
 	struct joining *j = m->joining;
 
 	if (j->step == JOIN_COMPARING && st->now.mono_ms - j->step_since_ms >= JOIN_COMPARE_MS) {
-		step_progress(st, j->request, 5,
-		              "joined; only %zu of %zu other members could be compared with",
-		              j->agreed, others_to_ask(m, &j->introducer));
-		joining_finish(st, m);
+		finish_uncompared(st, m);
 		return;
 	}
+	/* Nobody has the time for our pages, but others tell us what they hear: that will do. */
+	if (j->step == JOIN_FETCHING && st->now.mono_ms - j->step_since_ms >= JOIN_FETCH_MS &&
+	    m->sessions_count > 1 && mesh_live_members(m) > 2)
+		begin_comparing(st, m);
 	if (st->now.mono_ms >= ask_at(j))
 		ask_around(st, m);
 }
@@ -137,6 +146,11 @@ static void out_of_time(struct step *st, struct mesh *m)
 	if (m->state == MESH_ADMITTING) {
 		j->bootstrap = j->token.bootstraps_count - 1; /* no more of them */
 		join_failed(st, m, ERR_TIMED_OUT);
+		return;
+	}
+	/* It was let in late, but has what there is. */
+	if (j->step == JOIN_COMPARING) {
+		finish_uncompared(st, m);
 		return;
 	}
 	diag_set(&diag, ERR_TIMED_OUT,

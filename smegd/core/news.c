@@ -29,7 +29,7 @@
 #define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
 #define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
 #define BATCH_MAX_MS 100
-#define LAG_FADES 32 /* by that part of it with each copy */
+#define LAG_FADES 32                    /* by that part of it with each copy */
 #define LAG_LIFE_MS (5 * MS_PER_SECOND) /* how long the last one counts that was seen */
 
 /* --- the log ---------------------------------------------------------------------------------- */

@@ -21,18 +21,19 @@
 #define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* without an answer before we give it up */
 #define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
 #define HEARTBEAT_INTERVAL_MS (10 * MS_PER_SECOND)
-#define PULL_INTERVAL_MS (5 * MS_PER_SECOND) /* a digest with a random neighbour */
-#define POLL_INTERVAL_MS (8 * MS_PER_SECOND) /* what it finds is put back within 10 s */
-#define TREE_WAIT_MS (8 * MS_PER_SECOND)     /* of a nearer finger, half to one and a half */
+#define PULL_INTERVAL_MS (5 * MS_PER_SECOND)   /* a digest with a random neighbour */
+#define POLL_INTERVAL_MS (8 * MS_PER_SECOND)   /* what it finds is put back within 10 s */
+#define TREE_WAIT_MS (8 * MS_PER_SECOND)       /* of a nearer finger, half to one and a half */
 #define TREE_WAIT_MORE_MS (24 * MS_PER_SECOND) /* as long as members come in */
 #define TREE_CALM_MS (2 * MS_PER_SECOND)       /* without a newcomer */
-#define MAINTAIN_BUSY_MS 200                 /* pace of the neighbour walk while it lacks some */
-#define MAINTAIN_WAITING_MS 1000             /* while somebody waits to be dialled */
+#define MAINTAIN_BUSY_MS 200                   /* pace of the neighbour walk while it lacks some */
+#define MAINTAIN_WAITING_MS 1000               /* while somebody waits to be dialled */
 #define MAINTAIN_IDLE_MS (4 * MS_PER_SECOND)
 #define PUBLISH_DELAY_MS 100                  /* gathers changes of the own record */
 #define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)  /* at start: for members to tell our counter */
 #define RELAY_TIMEOUT_MS (10 * MS_PER_SECOND) /* for the issuer to answer an introducer */
 #define JOIN_TIMEOUT_MS (50 * MS_PER_SECOND)
+#define JOIN_FETCH_MS (15 * MS_PER_SECOND)       /* for the pages, where others talk to us */
 #define JOIN_COMPARE_MS (15 * MS_PER_SECOND)     /* for other members to be reached and to agree */
 #define HANDSHAKE_FRESH_MS (180 * MS_PER_SECOND) /* WireGuard's REJECT_AFTER_TIME */
 #define PRUNED_KEEP_MS (10 * MS_PER_MINUTE)      /* the tunnel of a member that was pruned */
@@ -42,7 +43,8 @@
 #define APPLY_RETRY_FIRST_MS MS_PER_SECOND
 #define APPLY_RETRY_MAX_MS (30 * MS_PER_SECOND)
 #define JOIN_ANSWER_MS (RELAY_TIMEOUT_MS + 2 * MS_PER_SECOND) /* to a redemption */
-#define JOIN_ASK_MS 300 /* between two rounds of questions while fetching and comparing; doubles */
+#define JOIN_ASK_MS 300 /* between two rounds of questions while fetching and comparing; doubles \
+	                 */
 #define JOIN_ASK_MAX_MS (3 * MS_PER_SECOND)
 #define AGE_INTERVAL_MS(m) MIN_OF(10 * MS_PER_MINUTE, (m)->life_ms / 6) /* see age_time() */
 

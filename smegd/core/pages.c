@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FETCH_TIMEOUT_MS (10 * MS_PER_SECOND)
+#define FETCH_TIMEOUT_MS (5 * MS_PER_SECOND)
 
 static void ask_page(struct step *st, struct session *s, const struct key *from)
 {
