@@ -16,6 +16,7 @@
 
 #define DIAL_BACKOFF_FIRST_MS 500
 #define DIAL_BACKOFF_MAX_MS (30 * MS_PER_SECOND)
+#define DIAL_BACKOFF_JOIN_MS (2 * MS_PER_SECOND) /* at most, while we join */
 #define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)  /* connecting and shaking hands; then it failed */
 #define PROBE_AFTER_MS (20 * MS_PER_SECOND)   /* silence on a leaf's session before it asks */
 #define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* without an answer before we give it up */
