@@ -17,10 +17,10 @@
 #define DIAL_BACKOFF_FIRST_MS 500
 #define DIAL_BACKOFF_MAX_MS (30 * MS_PER_SECOND)
 #define DIAL_BACKOFF_JOIN_MS (2 * MS_PER_SECOND) /* at most, while we join */
-#define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)  /* connecting and shaking hands; then it failed */
-#define PROBE_AFTER_MS (20 * MS_PER_SECOND)   /* silence on a leaf's session before it asks */
-#define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* without an answer before we give it up */
-#define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
+#define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)     /* connecting and shaking hands; then it failed */
+#define PROBE_AFTER_MS (20 * MS_PER_SECOND)      /* silence on a leaf's session before it asks */
+#define SESSION_DEAD_MS (12 * MS_PER_SECOND)     /* without an answer before we give it up */
+#define SURPLUS_AFTER_MS (20 * MS_PER_SECOND)    /* a session that nobody needs any more */
 #define HEARTBEAT_INTERVAL_MS (10 * MS_PER_SECOND)
 #define PULL_INTERVAL_MS (5 * MS_PER_SECOND)   /* a digest with a random neighbour */
 #define POLL_INTERVAL_MS (8 * MS_PER_SECOND)   /* what it finds is put back within 10 s */
@@ -44,8 +44,9 @@
 #define APPLY_RETRY_FIRST_MS MS_PER_SECOND
 #define APPLY_RETRY_MAX_MS (30 * MS_PER_SECOND)
 #define JOIN_ANSWER_MS (RELAY_TIMEOUT_MS + 2 * MS_PER_SECOND) /* to a redemption */
-#define JOIN_ASK_MS 300 /* between two rounds of questions while fetching and comparing; doubles \
-	                 */
+#define JOIN_ASK_MS                                                                  \
+	300 /* between two rounds of questions while fetching and comparing; doubles \
+	     */
 #define JOIN_ASK_MAX_MS (3 * MS_PER_SECOND)
 #define AGE_INTERVAL_MS(m) MIN_OF(10 * MS_PER_MINUTE, (m)->life_ms / 6) /* see age_time() */
 
