@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define JOIN_ASKED 4u    /* neighbours asked in one round */
+#define JOIN_SESSIONS 8u /* enough to find two that agree */
+
 /* --- join: fetching and comparing ------------------------------------------------------------ */
 
 /* Members besides us and the introducer that could be asked. */
@@ -27,9 +30,11 @@ static size_t others_to_ask(const struct mesh *m, const struct key *introducer)
 	return MIN_OF(count, ARRAY_LEN(m->joining->agreed_keys));
 }
 
-/* Sessions with random others; the ring's neighbours come by themselves. */
+/* Sessions with random others; the trees' neighbours come by themselves. */
 static void dial_random(struct step *st, struct mesh *m)
 {
+	if (m->sessions_count >= JOIN_SESSIONS)
+		return;
 	for (unsigned i = 0; i < 2 && set_count(m->set); i++) {
 		const struct entry *e =
 			set_at(m->set, (size_t)rng_below(&st->n->rng, set_count(m->set)));
@@ -50,6 +55,13 @@ static void begin_comparing(struct step *st, struct mesh *m)
 	step_progress(st, j->request, 5, "comparing with other members");
 	dial_random(st, m);
 	m->maintain_ms = st->now.mono_ms;
+}
+
+/* Its pages were all there is: what has changed meanwhile, the comparison shows. */
+void join_fetched(struct step *st, struct mesh *m)
+{
+	if (m->joining && m->joining->step == JOIN_FETCHING)
+		begin_comparing(st, m);
 }
 
 static void count_agreement(struct joining *j, const struct key *peer)
@@ -76,23 +88,48 @@ void join_digest(struct step *st, struct session *s)
 		joining_finish(st, m);
 }
 
+static int64_t ask_at(const struct joining *j)
+{
+	return j->asked_ms + MIN_OF((int64_t)JOIN_ASK_MS << j->asked, JOIN_ASK_MAX_MS);
+}
+
+/*
+ * While many join, no two are equal for long, and questions to all neighbours would keep it so:
+ * some are asked, less and less often.
+ */
+static void ask_around(struct step *st, struct mesh *m)
+{
+	struct joining *j = m->joining;
+
+	j->asked_ms = st->now.mono_ms;
+	j->asked += ask_at(j) - j->asked_ms < JOIN_ASK_MAX_MS;
+	gossip_ask_some(st, m, JOIN_ASKED);
+	if (j->step == JOIN_COMPARING)
+		dial_random(st, m);
+}
+
+static void finish_uncompared(struct step *st, struct mesh *m)
+{
+	step_progress(st, m->joining->request, 5,
+	              "joined; only %zu of %zu other members could be compared with",
+	              m->joining->agreed, others_to_ask(m, &m->joining->introducer));
+	joining_finish(st, m);
+}
+
 static void tick_member(struct step *st, struct mesh *m)
 {
 	struct joining *j = m->joining;
 
 	if (j->step == JOIN_COMPARING && st->now.mono_ms - j->step_since_ms >= JOIN_COMPARE_MS) {
-		step_progress(st, j->request, 5,
-		              "joined; only %zu of %zu other members could be compared with",
-		              j->agreed, others_to_ask(m, &j->introducer));
-		joining_finish(st, m);
+		finish_uncompared(st, m);
 		return;
 	}
-	if (st->now.mono_ms - j->asked_ms < JOIN_ASK_MS)
-		return;
-	j->asked_ms = st->now.mono_ms;
-	gossip_ask_all(st, m, JOIN_ASK_MS);
-	if (j->step == JOIN_COMPARING)
-		dial_random(st, m);
+	/* Nobody has the time for our pages, but others tell us what they hear: that will do. */
+	if (j->step == JOIN_FETCHING && st->now.mono_ms - j->step_since_ms >= JOIN_FETCH_MS &&
+	    m->sessions_count > 1 && mesh_live_members(m) > 2)
+		begin_comparing(st, m);
+	if (st->now.mono_ms >= ask_at(j))
+		ask_around(st, m);
 }
 
 static void out_of_time(struct step *st, struct mesh *m)
@@ -109,6 +146,11 @@ static void out_of_time(struct step *st, struct mesh *m)
 	if (m->state == MESH_ADMITTING) {
 		j->bootstrap = j->token.bootstraps_count - 1; /* no more of them */
 		join_failed(st, m, ERR_TIMED_OUT);
+		return;
+	}
+	/* It was let in late, but has what there is. */
+	if (j->step == JOIN_COMPARING) {
+		finish_uncompared(st, m);
 		return;
 	}
 	diag_set(&diag, ERR_TIMED_OUT,
@@ -157,7 +199,7 @@ int64_t join_deadline(const struct mesh *m)
 	if (j->step == JOIN_WAITING)
 		return MIN_OF(j->deadline_ms, j->again_ms);
 	if (j->step == JOIN_FETCHING || j->step == JOIN_COMPARING)
-		return MIN_OF(j->deadline_ms, j->asked_ms + JOIN_ASK_MS);
+		return MIN_OF(j->deadline_ms, ask_at(j));
 	at = step_deadline(j);
 	return MIN_OF(j->deadline_ms, at);
 }

@@ -120,8 +120,10 @@ void dial_set_unreachable(struct step *st, struct peer *p, bool unreachable)
 
 static void back_off(struct step *st, struct peer *p)
 {
-	p->backoff_ms = p->backoff_ms ? MIN_OF(2 * p->backoff_ms, DIAL_BACKOFF_MAX_MS)
-	                              : DIAL_BACKOFF_FIRST_MS;
+	/* Somebody waits, and an introducer hears only so many newcomers a second. */
+	int64_t max_ms = p->mesh->joining ? DIAL_BACKOFF_JOIN_MS : DIAL_BACKOFF_MAX_MS;
+
+	p->backoff_ms = p->backoff_ms ? MIN_OF(2 * p->backoff_ms, max_ms) : DIAL_BACKOFF_FIRST_MS;
 	p->dial_again_ms = st->now.mono_ms + rng_jitter(&st->n->rng, p->backoff_ms, 25);
 	p->place = 0;
 	dial_set_unreachable(st, p, true);

@@ -30,8 +30,8 @@ static void on_entries(struct step *st, struct session *s, const struct msg *msg
 	st->way = WAY_NONE;
 	if (msg->u.entries.is_page)
 		repair_entries(st, s, msg);
-	/* A join, or who has just started, waits for a digest that is equal. */
-	else if (news && (s->mesh->joining || !s->mesh->counter_known))
+	/* Who has just started waits for a digest that is equal. */
+	else if (news && !s->mesh->counter_known && !s->is_asking)
 		gossip_ask(st, s);
 }
 
@@ -116,6 +116,26 @@ void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
 		if (!s->as_joiner && !s->is_closing &&
 		    (!s->is_asking || st->now.mono_ms - s->asked_ms >= pause_ms))
 			gossip_ask(st, s);
+}
+
+static bool may_ask(const struct session *s)
+{
+	return !s->as_joiner && !s->is_closing && !s->is_asking;
+}
+
+void gossip_ask_some(struct step *st, const struct mesh *m, size_t wanted)
+{
+	struct session *s;
+	size_t left = 0;
+
+	session_for_each(s, m)
+		left += may_ask(s);
+	session_for_each(s, m) {
+		if (!may_ask(s) || rng_below(&st->n->rng, left--) >= wanted)
+			continue;
+		wanted--;
+		gossip_ask(st, s);
+	}
 }
 
 void gossip_start(struct step *st, struct mesh *m)

@@ -196,7 +196,10 @@ struct newslog {
 	uint64_t due;      /* all items before this one have been told */
 	uint64_t announced;
 	int64_t told_ms[TREES + 1]; /* mono: when news were last told; last: to leaves only */
-	bool has_asked_for;
+	uint64_t asked_for;         /* the first one that is_asked_for; 0: none */
+	int64_t asked_for_ms;
+	int64_t lag_ms;    /* between two copies of one item; see news.c */
+	int64_t lag_at_ms; /* mono: when that was seen */
 };
 
 /* What is known already is still to go on in a tree by which it had not come. */

@@ -26,8 +26,9 @@
  * Silence may also mean that more strangers have come at once from our address than an introducer
  * hears (wire/source.h): all places are tried again a few times, after doubling pauses.
  */
-#define JOIN_ROUNDS 4
+#define JOIN_ROUNDS 6
 #define JOIN_SILENCE_MS 500
+#define JOIN_SILENCE_MAX_MS (4 * MS_PER_SECOND)
 
 /* --- join: the token ------------------------------------------------------------------------ */
 
@@ -282,7 +283,8 @@ static void next_round(struct step *st, struct joining *j)
 {
 	j->bootstrap = 0;
 	memset(&j->diag, 0, sizeof(j->diag));
-	wait_a_while(st, j, (int64_t)JOIN_SILENCE_MS << j->round++);
+	wait_a_while(st, j, MIN_OF((int64_t)JOIN_SILENCE_MS << j->round, JOIN_SILENCE_MAX_MS));
+	j->round++;
 }
 
 /* This place did not help: on to the next, or that was it. */

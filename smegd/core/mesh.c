@@ -338,8 +338,10 @@ static void other_changed(struct step *st, struct mesh *m, const struct offered 
 	const struct entry *e = o->entry;
 	struct peer *p = mesh_peer(m, &e->member);
 
-	if (o->before != STANDING_IN && e->standing == STANDING_IN)
+	if (o->before != STANDING_IN && e->standing == STANDING_IN) {
+		m->newcomer_ms = st->now.mono_ms;
 		step_trace(st, TRACE_MEMBER_IN, m, &e->member, 0);
+	}
 	if (o->before == STANDING_IN && e->standing != STANDING_IN)
 		step_trace(st, TRACE_MEMBER_OUT, m, &e->member, 0);
 	if (p)

@@ -30,6 +30,7 @@
 #define TRIES 16              /* in those above it */
 #define EXPLORE_MS 250        /* between two tries */
 #define EXPLORE_IDLE_MS 30000 /* when there is nothing to try */
+#define CALM_MS 5000          /* without a newcomer, before anybody is tried */
 #define LOOKED_AT_MAX 16384   /* members, for the tries of a slot */
 
 void near_start(struct step *st, struct mesh *m)
@@ -124,19 +125,26 @@ static bool ask_fingers(struct step *st, struct mesh *m)
 	return any;
 }
 
+/* While many join, answers are late because all are busy: more dialling would make them later. */
+static bool is_calm(const struct step *st, const struct mesh *m)
+{
+	return !m->joining && (!m->newcomer_ms || st->now.mono_ms - m->newcomer_ms >= CALM_MS);
+}
+
 void near_tick(struct step *st, struct mesh *m)
 {
 	struct spot at;
 	struct slot *slot;
 	const struct entry *e;
 	struct peer *p;
+	bool may_explore = !m->lacking && is_calm(st, m);
 	bool is_asking;
 	size_t t;
 
 	if (st->now.mono_ms < m->explore_ms)
 		return;
-	is_asking = !m->lacking && ask_fingers(st, m);
-	slot = m->lacking ? NULL : find_far(m, &t, &at);
+	is_asking = may_explore && ask_fingers(st, m);
+	slot = may_explore ? find_far(m, &t, &at) : NULL;
 	m->is_exploring = slot || is_asking;
 	m->explore_ms = st->now.mono_ms +
 	                rng_jitter(&st->n->rng, m->is_exploring ? EXPLORE_MS : EXPLORE_IDLE_MS, 30);

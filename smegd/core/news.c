@@ -29,6 +29,11 @@
 #include <string.h>
 
 #define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
+#define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
+#define BATCH_MAX_MS 100
+#define LAG_RISES 8 /* by that part of itself, and 1 ms */
+#define LAG_FALLS 16
+#define LAG_LIFE_MS (5 * MS_PER_SECOND) /* how long the last one counts that was seen */
 
 /* --- the log ---------------------------------------------------------------------------------- */
 
@@ -143,6 +148,37 @@ void gossip_end(struct mesh *m)
 
 /* --- news ------------------------------------------------------------------------------------- */
 
+static int64_t lag_of(const struct mesh *m, int64_t now_ms)
+{
+	return now_ms - m->log.lag_at_ms < LAG_LIFE_MS ? m->log.lag_ms : 0;
+}
+
+/*
+ * A copy came that long after the first.  What is kept moves a step up or down, so that two of
+ * three are within it: the few that a lossy stream holds up must not make all announcements wait.
+ */
+static void note_lag(struct mesh *m, int64_t lag_ms, int64_t now_ms)
+{
+	int64_t before = lag_of(m, now_ms);
+	int64_t step_ms =
+		lag_ms > before ? 1 + before / LAG_RISES : -(before + LAG_FALLS - 1) / LAG_FALLS;
+
+	m->log.lag_ms = before + step_ms;
+	m->log.lag_at_ms = now_ms;
+}
+
+/*
+ * How long the trees are given before we announce.  Where they take longer, because many join at
+ * once or because all are far away, the next peer would ask for what is under way; and what it is
+ * given for that, it has to announce in its turn.
+ */
+static int64_t announce_after(const struct mesh *m, int64_t now_ms)
+{
+	int64_t after_ms = MAX_OF(2 * lag_of(m, now_ms), ANNOUNCE_AFTER_MS);
+
+	return MIN_OF(after_ms, ANNOUNCE_AFTER_MAX_MS);
+}
+
 /* It came by these trees from that session: there it is due, if it was not told already. */
 static void make_due(struct step *st, struct mesh *m, uint64_t number, const struct session *from)
 {
@@ -156,10 +192,21 @@ static void make_due(struct step *st, struct mesh *m, uint64_t number, const str
 		if (!((unsigned)st->way >> t & 1) || ((item->due | item->told) >> t & 1))
 			continue;
 		item->due |= (uint8_t)(1 << t);
+		item->is_asked_for = false; /* the tree brings it to the others, too */
+		note_lag(m, st->now.mono_ms - item->at_ms, st->now.mono_ms);
 		item->from[t] = from->id;
 		item->level[t] = (uint8_t)(st->way & WAY_ROOT ? 0 : tree_level_below(t, from));
 		m->log.due = MIN_OF(m->log.due, number);
 	}
+}
+
+static void ask_for(struct mesh *m, struct news *item)
+{
+	item->is_asked_for = true;
+	if (m->log.asked_for)
+		return;
+	m->log.asked_for = m->log.next - 1;
+	m->log.asked_for_ms = item->at_ms;
 }
 
 void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
@@ -179,7 +226,7 @@ void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 	else if (by && st->way != WAY_NONE)
 		make_due(st, m, m->log.next - 1, by);
 	else if (!m->joining)
-		item->is_asked_for = m->log.has_asked_for = true;
+		ask_for(m, item);
 }
 
 void news_known(struct step *st, struct session *s, struct bytes raw)
@@ -442,17 +489,17 @@ static size_t gather_old(const struct mesh *m,
 	return count;
 }
 
-/* Came by repair, and from somebody else. */
+/* Came by repair, from somebody else, and by no tree since. */
 static size_t gather_repaired(const struct mesh *m,
                               const struct session *to,
                               uint64_t ids[ANNOUNCED_MAX])
 {
 	size_t count = 0;
 
-	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
+	for (uint64_t n = m->log.asked_for; n < m->log.next && count < ANNOUNCED_MAX; n++) {
 		const struct news *item = newslog_at(m, n);
 
-		if (item && item->is_asked_for && item->first_from != to->id)
+		if (item && item->is_asked_for && !news_is_from(item, to))
 			ids[count++] = item->id;
 	}
 	return count;
@@ -466,71 +513,86 @@ static void announce_to(struct step *st, const struct session *s, uint64_t *ids,
 		step_send(st, s, LANE_CONTROL, &msg);
 }
 
-/* What came by repair goes to all fingers at once. */
+/* What came by repair goes to all fingers: at once, unless the trees are late with it. */
+static int64_t announce_repaired_at(const struct mesh *m, int64_t now_ms)
+{
+	int64_t after_ms = announce_after(m, now_ms);
+
+	if (!m->log.asked_for)
+		return TIME_NEVER;
+	return m->log.asked_for_ms + (after_ms > ANNOUNCE_AFTER_MS ? after_ms : 0);
+}
+
 static void announce_repaired(struct step *st, struct mesh *m)
 {
 	uint64_t ids[ANNOUNCED_MAX];
 	const struct session *s;
 
-	if (!m->log.has_asked_for)
+	if (st->now.mono_ms < announce_repaired_at(m, st->now.mono_ms))
 		return;
-	m->log.has_asked_for = false;
 	session_for_each(s, m)
 		if (!s->as_joiner && !s->is_closing &&
 		    (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
 			announce_to(st, s, ids, gather_repaired(m, s, ids));
-	for (uint64_t n = m->log.announced; n < m->log.next; n++)
+	for (uint64_t n = m->log.asked_for; n < m->log.next; n++)
 		if (newslog_at(m, n))
 			newslog_at(m, n)->is_asked_for = false;
+	m->log.asked_for = 0;
 }
 
 /*
  * Each tree waits for itself: what has just gone down the one must not hold up the same news in the
- * other.
+ * other.  Where news are slow anyway, more of them share a frame.
  */
-static int64_t flush_at(const struct mesh *m)
+static int64_t flush_at(const struct mesh *m, int64_t now_ms)
 {
+	int64_t batch_ms = MIN_OF(MAX_OF(lag_of(m, now_ms) / 4, BATCH_MS), BATCH_MAX_MS);
 	unsigned due = m->log.due < m->log.next ? trees_due(m) : 0;
 	int64_t at = TIME_NEVER;
 
 	for (size_t t = 0; t <= TREES; t++)
 		if (due >> t & 1)
-			at = MIN_OF(at, m->log.told_ms[t] + BATCH_MS);
+			at = MIN_OF(at, m->log.told_ms[t] + batch_ms);
 	return at;
 }
 
 void gossip_finish(struct step *st, struct mesh *m)
 {
 	announce_repaired(st, m);
-	if (st->now.mono_ms >= flush_at(m))
+	if (st->now.mono_ms >= flush_at(m, st->now.mono_ms))
 		gossip_flush(st, m);
 }
 
-static int64_t announce_at(const struct mesh *m)
+static int64_t announce_at(const struct mesh *m, int64_t now_ms)
 {
 	const struct news *first;
 
 	if (m->log.announced >= m->log.next)
 		return TIME_NEVER;
 	first = newslog_at(m, MAX_OF(m->log.announced, first_number(m)));
-	return first->at_ms + ANNOUNCE_AFTER_MS;
+	return first->at_ms + announce_after(m, now_ms);
 }
 
 int64_t news_deadline(const struct mesh *m)
 {
-	int64_t flush_ms = flush_at(m);
-	int64_t announce_ms = announce_at(m);
+	int64_t now_ms = m->owner->last_mono_ms;
+	int64_t flush_ms = flush_at(m, now_ms);
+	int64_t announce_ms = announce_at(m, now_ms);
+	int64_t repaired_ms = announce_repaired_at(m, now_ms);
 
+	announce_ms = MIN_OF(announce_ms, repaired_ms);
 	return MIN_OF(flush_ms, announce_ms);
 }
 
 void news_tick(struct step *st, struct mesh *m)
 {
-	int64_t until_ms = st->now.mono_ms - ANNOUNCE_AFTER_MS;
+	/* Some of what is not yet that old goes along, or each would go alone. */
+	int64_t after_ms = MAX_OF(announce_after(m, st->now.mono_ms) / 2, ANNOUNCE_AFTER_MS);
+	int64_t until_ms = st->now.mono_ms - after_ms;
 	struct peer *next = m->next.use;
 	uint64_t ids[ANNOUNCED_MAX];
 
-	if (announce_at(m) > st->now.mono_ms)
+	if (announce_at(m, st->now.mono_ms) > st->now.mono_ms)
 		return;
 	m->log.announced = MAX_OF(m->log.announced, first_number(m));
 	if (next && next->session)

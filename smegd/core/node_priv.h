@@ -17,14 +17,17 @@
 
 #define DIAL_BACKOFF_FIRST_MS 500
 #define DIAL_BACKOFF_MAX_MS (30 * MS_PER_SECOND)
-#define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)  /* connecting and shaking hands; then it failed */
-#define PROBE_AFTER_MS (20 * MS_PER_SECOND)   /* silence on a leaf's session before it asks */
-#define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* without an answer before we give it up */
-#define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
+#define DIAL_BACKOFF_JOIN_MS (2 * MS_PER_SECOND) /* at most, while we join */
+#define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)     /* connecting and shaking hands; then it failed */
+#define PROBE_AFTER_MS (20 * MS_PER_SECOND)      /* silence on a leaf's session before it asks */
+#define SESSION_DEAD_MS (12 * MS_PER_SECOND)     /* without an answer before we give it up */
+#define SURPLUS_AFTER_MS (20 * MS_PER_SECOND)    /* a session that nobody needs any more */
 #define HEARTBEAT_INTERVAL_MS (10 * MS_PER_SECOND)
 #define PULL_INTERVAL_MS (5 * MS_PER_SECOND)   /* a digest with a random neighbour */
 #define POLL_INTERVAL_MS (8 * MS_PER_SECOND)   /* what it finds is put back within 10 s */
 #define TREE_WAIT_MS (8 * MS_PER_SECOND)       /* of a nearer finger, half to one and a half */
+#define TREE_WAIT_MORE_MS (24 * MS_PER_SECOND) /* as long as members come in */
+#define TREE_CALM_MS (2 * MS_PER_SECOND)       /* without a newcomer */
 #define FEW_WAIT_MS (8 * MS_PER_SECOND)        /* for more changes before members are counted */
 #define MAINTAIN_BUSY_MS 200                   /* pace of the neighbour walk while it lacks some */
 #define MAINTAIN_WAITING_MS 1000               /* while somebody waits to be dialled */
@@ -34,6 +37,7 @@
 #define PUBLISH_WAIT_MS (10 * MS_PER_SECOND)   /* at start: for members to tell our counter */
 #define RELAY_TIMEOUT_MS (10 * MS_PER_SECOND)  /* for the issuer to answer an introducer */
 #define JOIN_TIMEOUT_MS (50 * MS_PER_SECOND)
+#define JOIN_FETCH_MS (15 * MS_PER_SECOND)       /* for the pages, where others talk to us */
 #define JOIN_COMPARE_MS (15 * MS_PER_SECOND)     /* for other members to be reached and to agree */
 #define HANDSHAKE_FRESH_MS (180 * MS_PER_SECOND) /* WireGuard's REJECT_AFTER_TIME */
 #define CARRIER_KEEPALIVE_S 25                   /* of a client, unless another is configured */
@@ -44,7 +48,8 @@
 #define APPLY_RETRY_FIRST_MS MS_PER_SECOND
 #define APPLY_RETRY_MAX_MS (30 * MS_PER_SECOND)
 #define JOIN_ANSWER_MS (RELAY_TIMEOUT_MS + 2 * MS_PER_SECOND) /* to a redemption */
-#define JOIN_ASK_MS 300 /* between two questions for digests while fetching and comparing */
+#define JOIN_ASK_MS 300 /* between two rounds of questions of a join; doubles */
+#define JOIN_ASK_MAX_MS (3 * MS_PER_SECOND)
 #define AGE_INTERVAL_MS(m) MIN_OF(10 * MS_PER_MINUTE, (m)->life_ms / 6) /* see age_time() */
 
 /* --- members ------------------------------------------------------------------------------ */
@@ -165,6 +170,7 @@ struct joining {
 	int64_t step_since_ms;
 	int64_t again_ms;           /* mono: waiting ends */
 	int64_t asked_ms;           /* mono: last round of questions for digests */
+	unsigned asked;             /* rounds, until they are as rare as they get */
 	struct token token;         /* join */
 	struct keypair invite_pair; /* join */
 	size_t bootstrap;           /* index under way */
@@ -230,6 +236,7 @@ struct mesh {
 	int64_t age_ms;
 	/* dissemination */
 	struct tree trees[TREES];
+	int64_t newcomer_ms;      /* mono: when the last one came in */
 	struct slot next;         /* the next peer in the ring of tree 1's positions */
 	struct uplinks uplinks;   /* a leaf's */
 	struct carriage carriage; /* a client's */
@@ -243,6 +250,7 @@ struct mesh {
 	bool is_untold;            /* our own statements, when nobody was there to hear them */
 	uint64_t fetching;         /* session from which pages come; 0: none */
 	int64_t fetching_ms;       /* mono: the last page asked for */
+	int64_t recheck_ms;        /* mono: not before, see repair_tick() */
 	struct watching *watching; /* watch.c; NULL until started */
 	struct beats *beats;       /* beat.c; the same */
 	struct joining *joining;   /* NULL: none */
@@ -399,6 +407,8 @@ int64_t gossip_deadline(const struct mesh *m);
 void gossip_ask(struct step *st, struct session *s);
 /* All members that we have sessions with, but those asked less than pause_ms ago. */
 void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms);
+/* So many random ones of those that are not being asked. */
+void gossip_ask_some(struct step *st, const struct mesh *m, size_t wanted);
 
 /* dial.c: sessions and dialling. */
 void dial_peer(struct step *st, struct peer *p);
@@ -454,6 +464,7 @@ bool join_owns_dial(struct step *st, uint64_t dial, int err);
 void join_session_up(struct step *st, struct session *s);
 void join_session_down(struct step *st, struct mesh *m, uint64_t session);
 void join_redeemed(struct step *st, struct session *s, const struct msg *msg);
+void join_fetched(struct step *st, struct mesh *m); /* the last page has come */
 void join_digest(struct step *st, struct session *s);
 void join_left(struct step *st, struct mesh *m);
 void join_tick(struct step *st, struct mesh *m);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FETCH_TIMEOUT_MS (10 * MS_PER_SECOND)
+#define FETCH_TIMEOUT_MS (5 * MS_PER_SECOND)
 
 static void ask_page(struct step *st, struct session *s, const struct key *from)
 {
@@ -187,5 +187,6 @@ void repair_entries(struct step *st, struct session *s, const struct msg *msg)
 	}
 	s->mesh->fetching = 0;
 	s->mending.known = s->mesh->log.next;
+	join_fetched(st, s->mesh);
 	gossip_ask(st, s);
 }

@@ -35,6 +35,7 @@
 #include <string.h>
 
 #define CHECK_AFTER_MS 30
+#define RECHECK_MS 200        /* between two looks at what keeps moving, over all neighbours */
 #define PATIENCE_MS 60        /* more, for the other side to catch us up */
 #define REPAIR_PAUSE_MS 500   /* between two repairs that we begin with one neighbour */
 #define CATCH_UP_MAX 4        /* statements that are sent without a sketch */
@@ -560,11 +561,16 @@ void repair_tick(struct step *st, struct session *s)
 	set_digest(s->mesh->set, mine);
 	if (memcmp(mine, r->theirs, sizeof(mine)) == 0)
 		return;
-	/* Both have moved on, perhaps: what was compared is no longer there. */
-	if (memcmp(mine, r->ours, sizeof(mine)) != 0)
-		gossip_ask(st, s);
-	else
+	if (memcmp(mine, r->ours, sizeof(mine)) == 0) {
 		begin(st, s);
+	} else if (st->now.mono_ms >= s->mesh->recheck_ms) {
+		/*
+		 * Both have moved on, perhaps: what was compared is no longer there.  Where all
+		 * move for long one neighbour will do; a pull comes round to the others.
+		 */
+		s->mesh->recheck_ms = st->now.mono_ms + RECHECK_MS;
+		gossip_ask(st, s);
+	}
 }
 
 static void answer(struct step *st, struct session *s)

@@ -392,7 +392,9 @@ static bool is_served(struct step *st, struct mesh *m, struct slot *s)
 	}
 	if (!s->wait_ms)
 		s->wait_ms = st->now.mono_ms + rng_jitter(&st->n->rng, TREE_WAIT_MS, 50);
-	if (st->now.mono_ms >= s->wait_ms)
+	/* More are coming, perhaps. */
+	if (st->now.mono_ms >= s->wait_ms && (st->now.mono_ms >= s->wait_ms + TREE_WAIT_MORE_MS ||
+	                                      st->now.mono_ms - m->newcomer_ms >= TREE_CALM_MS))
 		return false;
 	mesh_changed(m);
 	return true;

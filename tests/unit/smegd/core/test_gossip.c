@@ -194,7 +194,7 @@ static void forget_news(struct net *n, size_t host)
 			memset(&l->list[i], 0, sizeof(l->list[i]));
 	}
 	l->next = l->due = l->announced = 1;
-	l->has_asked_for = false;
+	l->asked_for = 0;
 }
 
 static void test_replicas_that_differ_both_ways_become_one(void **state)
@@ -345,6 +345,44 @@ static void test_what_a_neighbour_missed_comes_without_a_sketch(void **state)
 	assert_int_equal(steps.entries, 1);
 	assert_int_equal(steps.sketches, 0);
 	net_fini(&n);
+}
+
+static bool count_announced(void *ctx, size_t from, size_t to, const struct msg *msg)
+{
+	(void)from;
+	(void)to;
+	*(size_t *)ctx += msg->kind == MSG_ANNOUNCE;
+	return true;
+}
+
+/* Where the trees take long, what they bring is not announced before. */
+static void test_news_are_announced_when_the_trees_had_their_time(void **state)
+{
+	static const int64_t lags[] = { 0, 200 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lags); i++) {
+		size_t announced = 0;
+		struct net n;
+
+		net_init(&n, 5);
+		net_make_home(&n);
+		net_run(&n, MS_PER_MINUTE);
+		n.filter = count_announced;
+		n.ctx = &announced;
+		for (size_t h = 0; h < 5; h++) {
+			struct mesh *m = net_mesh(&n, h, "home");
+
+			m->log.lag_ms = lags[i];
+			m->log.lag_at_ms = n.mono_ms;
+		}
+		assert_int_equal(set_alias(&n, 2, "gate"), 0);
+		net_run(&n, 100);
+		assert_int_equal(announced > 0, lags[i] == 0);
+		net_run(&n, 400);
+		assert_true(announced > 0);
+		net_fini(&n);
+	}
 }
 
 static void test_who_was_away_hears_all_that_it_missed(void **state)
@@ -569,6 +607,7 @@ int main(void)
 		cmocka_unit_test(test_pages_bring_much_and_take_what_they_lack),
 		cmocka_unit_test(test_a_sketch_brings_what_differs_and_no_more),
 		cmocka_unit_test(test_what_a_neighbour_missed_comes_without_a_sketch),
+		cmocka_unit_test(test_news_are_announced_when_the_trees_had_their_time),
 		cmocka_unit_test(test_who_was_away_hears_all_that_it_missed),
 		cmocka_unit_test(test_halves_of_a_split_find_each_other),
 		cmocka_unit_test(test_a_silent_session_is_asked_and_then_given_up),

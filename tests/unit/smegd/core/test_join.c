@@ -452,7 +452,7 @@ static void test_silence_ends_a_join_in_the_end(void **state)
 	c = net_join_command(net_create(&n, 0, "home"));
 	net_cut(&n, 0, 1, true);
 	request = net_command(&n, 1, &c);
-	net_run(&n, 10 * MS_PER_SECOND);
+	net_run(&n, 20 * MS_PER_SECOND);
 	r = net_result(&n, 1, request);
 	assert_non_null(r);
 	assert_int_not_equal(r->err, 0);
@@ -513,6 +513,60 @@ static void test_a_join_that_hangs_while_fetching_can_be_left_and_repeated(void 
 	n.filter = NULL;
 	net_run(&n, MS_PER_SECOND);
 	assert_int_equal(join(&n, 1, token), 0);
+	free(token);
+	net_fini(&n);
+}
+
+/* Others join at the same time: no digest is the joiner's, and it is asked for again and again. */
+struct moving {
+	size_t joiner;
+	size_t questions;
+	size_t pages;
+};
+
+static bool differ(void *ctx, size_t from, size_t to, const struct msg *msg)
+{
+	struct moving *mv = ctx;
+
+	mv->pages += msg->kind == MSG_ENTRIES && msg->u.entries.is_page;
+	if (msg->kind != MSG_DIGEST)
+		return true;
+	mv->questions += from == mv->joiner && msg->u.digest.question;
+	if (to == mv->joiner)
+		((struct msg *)msg)->u.digest.digest[0] ^= 0xff;
+	return true;
+}
+
+static void test_a_join_ends_while_all_others_move(void **state)
+{
+	struct moving mv = { .joiner = 5 };
+	struct command c;
+	struct net n;
+	char *token;
+
+	(void)state;
+	net_init(&n, 6);
+	net_boot_all(&n);
+	net_create(&n, 0, "home");
+	token = keep(net_invite(&n, 0, "home", 9));
+	for (size_t i = 1; i < 5; i++)
+		assert_int_equal(join(&n, i, token), 0);
+	net_run(&n, MS_PER_MINUTE);
+	n.filter = differ;
+	n.ctx = &mv;
+	c = net_join_command(token);
+	net_command(&n, 5, &c);
+	net_run(&n, JOIN_COMPARE_MS + 2 * MS_PER_SECOND);
+	assert_non_null(net_result(&n, 5, c.request));
+	assert_int_equal(net_result(&n, 5, c.request)->err, 0);
+	assert_true(net_logged(&n, 5, "progress 5"));
+	assert_int_equal(mv.pages, 1);
+	/* Some eight rounds, and one look at what moved each 200 ms; it were hundreds. */
+	print_message("%zu questions\n", mv.questions);
+	assert_in_range(mv.questions, 4, 8 * 4 + 17 * 5);
+	n.filter = NULL;
+	net_run(&n, MS_PER_MINUTE);
+	assert_true(net_agrees(&n, "home"));
 	free(token);
 	net_fini(&n);
 }
@@ -714,6 +768,7 @@ int main(void)
 		cmocka_unit_test(test_silence_ends_a_join_in_the_end),
 		cmocka_unit_test(test_a_join_ends_in_time_whatever_happens),
 		cmocka_unit_test(test_a_join_that_hangs_while_fetching_can_be_left_and_repeated),
+		cmocka_unit_test(test_a_join_ends_while_all_others_move),
 		cmocka_unit_test(test_one_join_at_a_time),
 		cmocka_unit_test(test_a_create_whose_device_never_answers_ends),
 		cmocka_unit_test(test_who_joins_again_after_leaving_is_the_same_member),
