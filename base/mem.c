@@ -111,7 +111,8 @@ void arena_fini(struct arena *a)
 
 void arena_reset(struct arena *a)
 {
-	for (struct arena_chunk *c = a->chunks; c; c = c->next)
+	/* Those after the current one are empty: one large step must not cost all later ones. */
+	for (struct arena_chunk *c = a->chunks; a->current && c != a->current->next; c = c->next)
 		c->used = 0;
 	a->current = a->chunks;
 }
