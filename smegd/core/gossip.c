@@ -49,13 +49,13 @@ void gossip_message(struct step *st, struct session *s, const struct msg *msg)
 		repair_digest(st, s, msg);
 		break;
 	case MSG_ANNOUNCE:
-		news_announced(st, s, msg);
+		want_announced(st, s, msg);
 		break;
 	case MSG_WANT:
 		if (msg->u.items.salt)
 			repair_message(st, s, msg);
 		else
-			news_wanted(st, s, msg);
+			want_asked(st, s, msg);
 		break;
 	case MSG_SKETCH:
 	case MSG_CONTINUE:
@@ -325,6 +325,7 @@ void gossip_tick(struct step *st, struct mesh *m)
 	few_tick(st, m);
 	near_tick(st, m);
 	news_tick(st, m);
+	want_tick(st, m);
 	watch_tick(st, m);
 	beat_tick(st, m);
 }
@@ -337,9 +338,11 @@ int64_t gossip_deadline(const struct mesh *m)
 	int64_t watch_ms = watch_deadline(m);
 	int64_t beat_ms = beat_deadline(m);
 	int64_t near_ms = near_deadline(m);
+	int64_t want_ms = want_deadline(m);
 	int64_t few_ms = few_deadline(m);
 
 	at = MIN_OF(at, announce_ms);
+	at = MIN_OF(at, want_ms);
 	at = MIN_OF(at, watch_ms);
 	at = MIN_OF(at, near_ms);
 	at = MIN_OF(at, few_ms);

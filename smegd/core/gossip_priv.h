@@ -6,7 +6,7 @@
  *	near.c    fingers that answer quickly
  *	few.c     slots of few members, which are all connected
  *	gossip.c  sessions, what comes by them, the walk over neighbours
- *	news.c    telling news, announcing them
+ *	news.c    telling news, announcing them; want.c asking for what was announced
  *	repair.c  digests, catching up, sketches; pages.c the whole state
  *	watch.c   who is silent, prune certificates, refuting our own
  *	beat.c    the leader's heartbeats
@@ -27,6 +27,13 @@ struct session;
 #define TREES 2
 #define TREE_LEVELS 8 /* 4-bit digits of a position that are told apart: 16^8 members */
 #define TREE_DIGITS 16
+
+/* The peers next to us on either side, by position in tree 1: two are neighbours of each other. */
+enum {
+	RING_NEXT,
+	RING_BEFORE,
+	RING
+};
 
 /* One sibling prefix: the peers whose position shares `level` digits with ours, and this next. */
 struct slot {
@@ -204,10 +211,12 @@ struct newslog {
 
 /* What is known already is still to go on in a tree by which it had not come. */
 void news_known(struct step *st, struct session *s, struct bytes raw);
-void news_announced(struct step *st, struct session *s, const struct msg *msg);
-void news_wanted(struct step *st, struct session *s, const struct msg *msg);
 void news_tick(struct step *st, struct mesh *m); /* announce what is old enough */
 int64_t news_deadline(const struct mesh *m);
+#define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
+
+/* How long the trees are given before what they bring is announced, or asked for again. */
+int64_t news_patience(const struct mesh *m, int64_t now_ms);
 /* Has this session brought it, by any way? */
 bool news_is_from(const struct news *item, const struct session *s);
 /* The item of this id, or NULL. */
@@ -215,6 +224,29 @@ struct news *newslog_find(const struct mesh *m, uint64_t id);
 struct news *newslog_at(const struct mesh *m, uint64_t number); /* NULL: no longer there */
 /* The first 8 bytes of its digest, as a number. */
 uint64_t stmt_id(const struct stmt *s);
+
+/* --- want.c -------------------------------------------------------------------------------- */
+
+#define WANTS_MAX 32
+
+/* What was announced, and asked for. */
+struct want {
+	uint64_t id;
+	int64_t again_ms; /* mono: ask somebody else then */
+	uint64_t asked;   /* the session that was asked last */
+	uint64_t other;   /* another one that announced it; 0: none */
+	unsigned tries;
+};
+
+struct wants {
+	struct want list[WANTS_MAX];
+	size_t count;
+};
+
+void want_announced(struct step *st, struct session *s, const struct msg *msg);
+void want_asked(struct step *st, struct session *s, const struct msg *msg); /* MSG_WANT */
+void want_tick(struct step *st, struct mesh *m);
+int64_t want_deadline(const struct mesh *m);
 
 /* Send down one tree: to our fingers below what we share with `from` (NULL: all).  To how many. */
 size_t gossip_cast(struct step *st,

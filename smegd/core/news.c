@@ -12,9 +12,11 @@
  *
  * News are told at the end of the step in which they came, but not less than two milliseconds after
  * the last ones: a burst travels in few frames, a single one at once.  Eight milliseconds later
- * their ids go to the next peer in the ring; it asks for what the trees failed to bring.  So a
- * dead inner member costs the others some ten milliseconds and each of them 50 bytes, where an
- * acknowledgement for each copy would cost twice that.
+ * their ids go to both neighbours in the ring, which ask for what the trees failed to bring:
+ *want.c. So a dead inner member costs the others some ten milliseconds, and each of them 90 bytes,
+ *where an acknowledgement for each copy would cost as much.  One neighbour is not enough: of 3000
+ *some five miss both copies where one in twenty has just died, and each in a hundred portions is
+ *late.
  *
  * Where all members of a slot are connected, see few.c, each is told, and that it is the last.
  *
@@ -28,7 +30,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
 #define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
 #define BATCH_MAX_MS 100
 #define LAG_RISES 8 /* by that part of itself, and 1 ms */
@@ -172,7 +173,7 @@ static void note_lag(struct mesh *m, int64_t lag_ms, int64_t now_ms)
  * once or because all are far away, the next peer would ask for what is under way; and what it is
  * given for that, it has to announce in its turn.
  */
-static int64_t announce_after(const struct mesh *m, int64_t now_ms)
+int64_t news_patience(const struct mesh *m, int64_t now_ms)
 {
 	int64_t after_ms = MAX_OF(2 * lag_of(m, now_ms), ANNOUNCE_AFTER_MS);
 
@@ -516,7 +517,7 @@ static void announce_to(struct step *st, const struct session *s, uint64_t *ids,
 /* What came by repair goes to all fingers: at once, unless the trees are late with it. */
 static int64_t announce_repaired_at(const struct mesh *m, int64_t now_ms)
 {
-	int64_t after_ms = announce_after(m, now_ms);
+	int64_t after_ms = news_patience(m, now_ms);
 
 	if (!m->log.asked_for)
 		return TIME_NEVER;
@@ -570,7 +571,7 @@ static int64_t announce_at(const struct mesh *m, int64_t now_ms)
 	if (m->log.announced >= m->log.next)
 		return TIME_NEVER;
 	first = newslog_at(m, MAX_OF(m->log.announced, first_number(m)));
-	return first->at_ms + announce_after(m, now_ms);
+	return first->at_ms + news_patience(m, now_ms);
 }
 
 int64_t news_deadline(const struct mesh *m)
@@ -587,43 +588,20 @@ int64_t news_deadline(const struct mesh *m)
 void news_tick(struct step *st, struct mesh *m)
 {
 	/* Some of what is not yet that old goes along, or each would go alone. */
-	int64_t after_ms = MAX_OF(announce_after(m, st->now.mono_ms) / 2, ANNOUNCE_AFTER_MS);
+	int64_t after_ms = MAX_OF(news_patience(m, st->now.mono_ms) / 2, ANNOUNCE_AFTER_MS);
 	int64_t until_ms = st->now.mono_ms - after_ms;
-	struct peer *next = m->next.use;
 	uint64_t ids[ANNOUNCED_MAX];
 
 	if (announce_at(m, st->now.mono_ms) > st->now.mono_ms)
 		return;
 	m->log.announced = MAX_OF(m->log.announced, first_number(m));
-	if (next && next->session)
-		announce_to(st, next->session, ids, gather_old(m, next->session, until_ms, ids));
+	for (size_t i = 0; i < RING; i++) {
+		const struct peer *p = m->ring[i].use;
+
+		/* Two are both neighbours of each other. */
+		if (p && p->session && (i == 0 || p != m->ring[0].use))
+			announce_to(st, p->session, ids, gather_old(m, p->session, until_ms, ids));
+	}
 	while (m->log.announced < m->log.next && newslog_at(m, m->log.announced)->at_ms <= until_ms)
 		m->log.announced++;
-}
-
-void news_announced(struct step *st, struct session *s, const struct msg *msg)
-{
-	struct msg want = { .kind = MSG_WANT };
-	uint64_t lacking[ANNOUNCED_MAX];
-
-	for (size_t i = 0; i < msg->u.items.count && i < ANNOUNCED_MAX; i++)
-		if (!newslog_find(s->mesh, msg->u.items.items[i]))
-			lacking[want.u.items.count++] = msg->u.items.items[i];
-	want.u.items.items = lacking;
-	if (want.u.items.count)
-		step_send(st, s, LANE_CONTROL, &want);
-}
-
-void news_wanted(struct step *st, struct session *s, const struct msg *msg)
-{
-	struct teller *t = teller_new(st, s, LANE_CONTROL, WAY_NONE);
-
-	for (size_t i = 0; t && i < msg->u.items.count && i < ANNOUNCED_MAX; i++) {
-		const struct news *item = newslog_find(s->mesh, msg->u.items.items[i]);
-
-		if (item)
-			teller_add(t, item->stmt->raw);
-	}
-	if (t)
-		teller_flush(t);
 }

@@ -237,7 +237,7 @@ struct mesh {
 	/* dissemination */
 	struct tree trees[TREES];
 	int64_t newcomer_ms;      /* mono: when the last one came in */
-	struct slot next;         /* the next peer in the ring of tree 1's positions */
+	struct slot ring[RING];   /* our neighbours in the ring of tree 1's positions */
 	struct uplinks uplinks;   /* a leaf's */
 	struct carriage carriage; /* a client's */
 	bool has_leaves;          /* some that we talk to may be leaves */
@@ -247,6 +247,7 @@ struct mesh {
 	bool is_exploring;        /* some are far */
 	bool is_wide;             /* some member was measured far */
 	struct newslog log;
+	struct wants wants;
 	bool is_untold;            /* our own statements, when nobody was there to hear them */
 	uint64_t fetching;         /* session from which pages come; 0: none */
 	int64_t fetching_ms;       /* mono: the last page asked for */

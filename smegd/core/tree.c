@@ -133,12 +133,19 @@ bool tree_may_serve(const struct mesh *m, const struct entry *e)
 
 /* --- settling --------------------------------------------------------------------------------- */
 
-/* How far from us: XOR in a tree, the way round the ring for `next`. */
+static bool is_of_ring(const struct mesh *m, const struct slot *s)
+{
+	return s >= m->ring && s < m->ring + RING;
+}
+
+/* How far from us: XOR in a tree, the way round the ring. */
 static uint64_t distance(const struct mesh *m, size_t t, const struct slot *s, uint64_t position)
 {
 	uint64_t ours = m->trees[t].position;
 
-	return s == &m->next ? position - ours : position ^ ours;
+	if (s == &m->ring[RING_NEXT])
+		return position - ours;
+	return s == &m->ring[RING_BEFORE] ? ours - position : position ^ ours;
 }
 
 /* In a mesh that is wide, a connected finger gives way only to one that answers sooner: near.c. */
@@ -146,18 +153,18 @@ static bool is_nearer(const struct mesh *m, size_t t, const struct slot *s, cons
 {
 	if (!s->want)
 		return true;
-	if (m->is_wide && s != &m->next && s->want->session)
+	if (m->is_wide && !is_of_ring(m, s) && s->want->session)
 		return false;
 	return distance(m, t, s, at->position[t]) < distance(m, t, s, s->want->spot.position[t]);
 }
 
-/* The slots of a spot: one a tree, and `next`. */
-#define SPOT_SLOTS (TREES + 1)
+/* The slots of a spot: one a tree, and those of the ring. */
+#define SPOT_SLOTS (TREES + RING)
 
 static struct slot *slot_at(struct mesh *m, const struct spot *at, size_t i, size_t *ret_tree)
 {
 	*ret_tree = i < TREES ? i : 0;
-	return i < TREES ? slot_of(m, i, at) : &m->next;
+	return i < TREES ? slot_of(m, i, at) : &m->ring[i - TREES];
 }
 
 /* Offer a member to its slots; all: also to those that are settled. */
@@ -181,7 +188,7 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 		if (!p)
 			return;
 		s->want = p;
-		if (s != &m->next)
+		if (!is_of_ring(m, s))
 			deepen(m, t, &at);
 		mesh_changed(m);
 	}
@@ -189,7 +196,7 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 
 static bool is_any_stale(const struct mesh *m)
 {
-	bool any = m->next.is_stale;
+	bool any = m->ring[RING_NEXT].is_stale || m->ring[RING_BEFORE].is_stale;
 
 	for (size_t t = 0; t < TREES; t++)
 		for (size_t l = 0; l < m->trees[t].depth; l++)
@@ -206,7 +213,8 @@ static void each_slot(struct step *st, struct mesh *m, slot_visit *visit)
 		for (size_t l = 0; l < m->trees[t].depth; l++)
 			for (size_t d = 0; d < TREE_DIGITS; d++)
 				visit(st, m, &m->trees[t].slots[l][d]);
-	visit(st, m, &m->next);
+	for (size_t i = 0; i < RING; i++)
+		visit(st, m, &m->ring[i]);
 }
 
 static void empty_stale(struct step *st, struct mesh *m, struct slot *s)
@@ -327,9 +335,9 @@ void tree_session_up(struct step *st, struct session *s)
 		size_t t;
 		struct slot *slot = slot_at(m, &s->peer->spot, i, &t);
 
-		if (slot && (slot->want == s->peer || (!slot->use && slot != &m->next)))
+		if (slot && (slot->want == s->peer || (!slot->use && !is_of_ring(m, slot))))
 			slot->use = s->peer;
-		if (slot && slot != &m->next && slot->use == s->peer)
+		if (slot && !is_of_ring(m, slot) && slot->use == s->peer)
 			deepen(m, t, &s->peer->spot);
 	}
 }
@@ -360,7 +368,7 @@ void tree_session_down(struct peer *p)
 
 		if (!s || s->use != p)
 			continue;
-		s->use = s == &m->next ? NULL : substitute(t, p);
+		s->use = is_of_ring(m, s) ? NULL : substitute(t, p);
 	}
 }
 
@@ -386,7 +394,7 @@ void tree_want(struct mesh *m, struct peer *p)
  */
 static bool is_served(struct step *st, struct mesh *m, struct slot *s)
 {
-	if (s == &m->next || !s->use || s->use == s->want || !s->want || s->want->session) {
+	if (is_of_ring(m, s) || !s->use || s->use == s->want || !s->want || s->want->session) {
 		s->wait_ms = 0;
 		return false;
 	}

@@ -92,7 +92,7 @@ static void test_who_is_not_connected_is_told_by_another(void **state)
 	crowd_count(&c);
 	for (size_t with = 1; with < c.count && cut < 20; with++) {
 		const struct peer *p = mesh_peer(&c.meshes[0], &c.pairs[with].box_public);
-		bool is_used = c.meshes[0].next.use == p;
+		bool is_used = c.meshes[0].ring[RING_NEXT].use == p;
 		size_t last = 0;
 		size_t longest = 0;
 

@@ -123,7 +123,7 @@ static void test_who_was_out_of_reach_is_wanted_when_it_comes(void **state)
 	crowd_meet(&c);
 	m = &c.meshes[0];
 	st = crowd_step(&c, 0);
-	p = m->next.want;
+	p = m->ring[RING_NEXT].want;
 	assert_non_null(p);
 	slot = &m->trees[0].slots[p->spot.level[0]][p->spot.digit[0]];
 	p = slot->want;
@@ -159,7 +159,7 @@ static void test_slots_follow_the_members(void **state)
 	crowd_meet(&c);
 	m = &c.meshes[0];
 	st = crowd_step(&c, 0);
-	p = m->next.want;
+	p = m->ring[RING_NEXT].want;
 	assert_non_null(p);
 	slot = &m->trees[0].slots[p->spot.level[0]][p->spot.digit[0]];
 	before = *slot;
