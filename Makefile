@@ -197,7 +197,8 @@ $(foreach p,$(PROGS),$(eval $(call program,$(p))))
 SIM := $(if $(wildcard tests/sim/*.c),$(B)/bin/smegsim)
 SIM_WRAP := sign_detached sign_verify_detached sign_ed25519_pk_to_curve25519 \
             sign_ed25519_sk_to_curve25519 scalarmult_curve25519 scalarmult_curve25519_base \
-            aead_chacha20poly1305_ietf_encrypt aead_chacha20poly1305_ietf_decrypt
+            aead_chacha20poly1305_ietf_encrypt aead_chacha20poly1305_ietf_decrypt \
+            generichash_blake2b_init generichash_blake2b_update generichash_blake2b_final
 $(B)/bin/smegsim: $(foreach d,tests/sim tests/sim/scenarios tests/sim/rows,$(call objs,$(d))) \
   $(call archs,$(DEPS.tests/sim))
 $(B)/bin/smegsim: FOLDER := tests/sim

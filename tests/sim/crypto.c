@@ -46,6 +46,21 @@ int __wrap_crypto_sign_ed25519_sk_to_curve25519(uint8_t *box, const uint8_t *sk)
 int __wrap_crypto_scalarmult_curve25519(uint8_t *q, const uint8_t *n, const uint8_t *p);
 int __wrap_crypto_scalarmult_curve25519_base(uint8_t *q, const uint8_t *n);
 
+typedef crypto_generichash_blake2b_state blake_state;
+
+int __real_crypto_generichash_blake2b_init(blake_state *state,
+                                           const uint8_t *key,
+                                           size_t key_bytes,
+                                           size_t out_bytes);
+int __wrap_crypto_generichash_blake2b_init(blake_state *state,
+                                           const uint8_t *key,
+                                           size_t key_bytes,
+                                           size_t out_bytes);
+int __real_crypto_generichash_blake2b_update(blake_state *state, const uint8_t *at, count bytes);
+int __wrap_crypto_generichash_blake2b_update(blake_state *state, const uint8_t *at, count bytes);
+int __real_crypto_generichash_blake2b_final(blake_state *state, uint8_t *out, size_t out_bytes);
+int __wrap_crypto_generichash_blake2b_final(blake_state *state, uint8_t *out, size_t out_bytes);
+
 /* --- memories ------------------------------------------------------------------------------- */
 
 /* From 32 bytes to 32 bytes and a verdict. */
@@ -131,11 +146,11 @@ int __wrap_crypto_sign_verify_detached(const uint8_t *sig,
 	the.counts.verified++;
 	if (the.is_real)
 		return __real_crypto_sign_verify_detached(sig, m, mlen, pk);
-	crypto_generichash_blake2b_init(&state, NULL, 0, sizeof(key));
-	crypto_generichash_blake2b_update(&state, pk, 32);
-	crypto_generichash_blake2b_update(&state, sig, 64);
-	crypto_generichash_blake2b_update(&state, m, mlen);
-	crypto_generichash_blake2b_final(&state, key, sizeof(key));
+	__real_crypto_generichash_blake2b_init(&state, NULL, 0, sizeof(key));
+	__real_crypto_generichash_blake2b_update(&state, pk, 32);
+	__real_crypto_generichash_blake2b_update(&state, sig, 64);
+	__real_crypto_generichash_blake2b_update(&state, m, mlen);
+	__real_crypto_generichash_blake2b_final(&state, key, sizeof(key));
 	k = memory_find(&the.verdicts, key);
 	if (!k) {
 		k = memory_add(&the.verdicts, key);
@@ -279,6 +294,53 @@ static void sum_bytes(struct sum *s, const uint8_t *at, count bytes)
 	if (bytes)
 		memcpy(words, at, bytes);
 	sum_words(s, words[0], words[1]);
+}
+
+/* --- the hash of handshakes ------------------------------------------------------------------- */
+
+_Static_assert(sizeof(blake_state) >= sizeof(struct sum), "the stand-in lies in it");
+
+/* Only handshakes hash in parts; statements and marks have the real one. */
+int __wrap_crypto_generichash_blake2b_init(blake_state *state,
+                                           const uint8_t *key,
+                                           size_t key_bytes,
+                                           size_t out_bytes)
+{
+	struct sum sum = { key_bytes, out_bytes };
+
+	if (the.is_real || the.at_gate)
+		return __real_crypto_generichash_blake2b_init(state, key, key_bytes, out_bytes);
+	if (key_bytes)
+		sum_bytes(&sum, key, key_bytes);
+	memcpy(state, &sum, sizeof(sum));
+	return 0;
+}
+
+int __wrap_crypto_generichash_blake2b_update(blake_state *state, const uint8_t *at, count bytes)
+{
+	struct sum sum;
+
+	if (the.is_real || the.at_gate)
+		return __real_crypto_generichash_blake2b_update(state, at, bytes);
+	memcpy(&sum, state, sizeof(sum));
+	sum_bytes(&sum, at, bytes);
+	sum_words(&sum, bytes, 0);
+	memcpy(state, &sum, sizeof(sum));
+	return 0;
+}
+
+int __wrap_crypto_generichash_blake2b_final(blake_state *state, uint8_t *out, size_t out_bytes)
+{
+	struct sum sum;
+
+	if (the.is_real || the.at_gate)
+		return __real_crypto_generichash_blake2b_final(state, out, out_bytes);
+	memcpy(&sum, state, sizeof(sum));
+	for (size_t at = 0; at < out_bytes; at += sizeof(sum)) {
+		sum_words(&sum, at, out_bytes);
+		memcpy(out + at, &sum, MIN_OF(sizeof(sum), out_bytes - at));
+	}
+	return 0;
 }
 
 struct sealing {
