@@ -10,7 +10,7 @@
 #include "smegd/core/msg.h"
 #include "smegd/net/pump_priv.h"
 
-#define PIPE_BUFFER_BYTES 8192u
+#define PIPE_BUFFER_BYTES 4096u /* for each of a hundred links, whether anything comes or not */
 
 struct pipe;
 
