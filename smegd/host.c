@@ -7,7 +7,8 @@
  * The heap: one arena, as one thread does nearly all of the allocating and each of nng's would take
  * pages of its own; and what is large is mapped apart, so that it is gone when it is freed.  By
  * default the C library raises that threshold each time such a block is freed, and holes of the
- * size of a join's largest steps would stay for ever.
+ * size of a join's largest steps would stay for ever.  What is small leaves holes too: they are
+ * given back now and then, whatever they lie between.
  *
  * Directories are opened first and then looked at and changed through the descriptor, so that
  * nobody can swap a path between two looks; a link in place of the last name is refused.
@@ -48,6 +49,11 @@ void host_heap_setup(void)
 	/* Neither fails; and if so, the process is larger. */
 	if (!mallopt(M_ARENA_MAX, 1) || !mallopt(M_MMAP_THRESHOLD, HEAP_APART_BYTES))
 		return;
+}
+
+void host_heap_trim(void)
+{
+	malloc_trim(0);
 }
 
 static int64_t clock_ms(clockid_t id)
