@@ -4,9 +4,11 @@
  * An arena is a list of chunks; `current` is the one being filled, those before it are full and
  * those after it are empty.  A request that does not fit takes the first empty chunk that is large
  * enough and moves it to the place after current; only when there is none is a new one made.  So a
- * step that is repeated allocates nothing after its first run, whatever the order of its requests,
- * and the list cannot grow without bound.  The rest of a chunk that was left is lost until the next
- * reset: a first-fit search over all chunks was rejected, as its cost grows with the step.
+ * small step that is repeated allocates nothing after its first run, whatever the order of its
+ * requests, and the list cannot grow without bound.  What a large step took goes back at the reset:
+ * a joiner applies a thousand statements in one step, and an idle node a dozen.  The rest of a
+ * chunk that was left is lost until the next reset: a first-fit search over all chunks was
+ * rejected, as its cost grows with the step.
  *
  * Chunks double up to a limit, so that a small node (there are thousands in a simulation) holds one
  * page, and a large one does not hold a list of thousands.
@@ -111,9 +113,21 @@ void arena_fini(struct arena *a)
 
 void arena_reset(struct arena *a)
 {
-	/* Those after the current one are empty: one large step must not cost all later ones. */
-	for (struct arena_chunk *c = a->chunks; a->current && c != a->current->next; c = c->next)
+	struct arena_chunk **link = &a->chunks;
+	size_t kept = 0;
+
+	while (*link) {
+		struct arena_chunk *c = *link;
+
+		if (c->cap > ARENA_KEEP_BYTES - kept) {
+			*link = c->next;
+			mem_free(a->mem, c);
+			continue;
+		}
+		kept += c->cap;
 		c->used = 0;
+		link = &c->next;
+	}
 	a->current = a->chunks;
 }
 

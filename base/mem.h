@@ -37,7 +37,12 @@ void mem_free(const struct mem *m, void *ptr);
  */
 int mem_grow(const struct mem *m, void **array, size_t count, size_t *cap, size_t each) MUST_CHECK;
 
-/* Memory that is released all at once.  Chunks are kept for reuse by arena_reset(). */
+/*
+ * Memory that is released all at once.  arena_reset() keeps chunks for reuse, ARENA_KEEP_BYTES of
+ * them at most: one large step must not be paid for ever after.
+ */
+#define ARENA_KEEP_BYTES 65536u
+
 struct arena {
 	const struct mem *mem; /* borrowed */
 	struct arena_chunk *chunks;

@@ -19,6 +19,7 @@
 
 #define STATUS_EVERY_MS MS_PER_SECOND
 #define SLEEP_MAX_MS MS_PER_MINUTE
+#define TRIM_EVERY_MS MS_PER_MINUTE
 
 /* --- what is due ---------------------------------------------------------------------------- */
 
@@ -56,6 +57,10 @@ static void settle(struct daemon *d)
 	if (d->status_ms <= now) {
 		tell_status(d);
 		d->status_ms = TIME_NEVER;
+	}
+	if (d->trim_ms <= now) {
+		host_heap_trim();
+		d->trim_ms = now + TRIM_EVERY_MS;
 	}
 	at = MIN_OF(at, d->commit_ms);
 	at = MIN_OF(at, d->watchdog_ms);

@@ -60,6 +60,7 @@ struct daemon {
 	int64_t commit_ms;   /* mono: when what can wait is committed; TIME_NEVER: nothing waits */
 	int64_t watchdog_ms; /* mono: when to tell the watchdog; TIME_NEVER: nobody watches */
 	int64_t status_ms;   /* mono: when to look whether STATUS has changed */
+	int64_t trim_ms;     /* mono: when to give back memory; with the next wake-up after it */
 	char status[96];     /* the last told */
 	char problem[512];   /* the last logged of a device */
 };

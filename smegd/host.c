@@ -4,6 +4,12 @@
  * The monotonic clock is CLOCK_BOOTTIME: a laptop that wakes after an hour must know that its
  * sessions are an hour old.
  *
+ * The heap: one arena, as one thread does nearly all of the allocating and each of nng's would take
+ * pages of its own; and what is large is mapped apart, so that it is gone when it is freed.  By
+ * default the C library raises that threshold each time such a block is freed, and holes of the
+ * size of a join's largest steps would stay for ever.  What is small leaves holes too: they are
+ * given back now and then, whatever they lie between.
+ *
  * Directories are opened first and then looked at and changed through the descriptor, so that
  * nobody can swap a path between two looks; a link in place of the last name is refused.
  */
@@ -15,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -23,6 +30,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define HEAP_APART_BYTES 65536
 
 static void *heap_resize(void *ctx, void *ptr, size_t bytes)
 {
@@ -34,6 +43,18 @@ static void *heap_resize(void *ctx, void *ptr, size_t bytes)
 }
 
 const struct mem host_heap = { .resize = heap_resize };
+
+void host_heap_setup(void)
+{
+	/* Neither fails; and if so, the process is larger. */
+	if (!mallopt(M_ARENA_MAX, 1) || !mallopt(M_MMAP_THRESHOLD, HEAP_APART_BYTES))
+		return;
+}
+
+void host_heap_trim(void)
+{
+	malloc_trim(0);
+}
 
 static int64_t clock_ms(clockid_t id)
 {

@@ -12,6 +12,12 @@
 /* The C library's heap. */
 extern const struct mem host_heap;
 
+/* Before the first thread: keep the process small; see host.c. */
+void host_heap_setup(void);
+
+/* Give the machine the pages of the heap on which nothing is; some 100 us. */
+void host_heap_trim(void);
+
 /* Both clocks, now.  The monotonic one counts while the machine sleeps. */
 void host_clock(struct instant *ret);
 

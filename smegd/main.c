@@ -122,8 +122,10 @@ int main(int argc, char **argv)
 {
 	struct options options;
 	struct diag diag = { "", "" };
-	int err = options_parse(&options, argc, argv, &diag);
+	int err;
 
+	host_heap_setup();
+	err = options_parse(&options, argc, argv, &diag);
 	if (err)
 		return options_exit_status(complain(err, &diag));
 	err = act(&options);

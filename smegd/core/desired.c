@@ -12,6 +12,7 @@
  * Every host decides so alike, since admissions are replicated.
  */
 #include "smegd/core/node_priv.h"
+#include "smegd/core/plan.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct render {
 	struct device *want;
 	struct item *items; /* all in the group but us, in key order */
 	size_t count;
+	bool has_carried; /* some client names a carrier: else nobody looks for those of a peer */
 };
 
 static void *take(struct render *r, size_t bytes)
@@ -76,6 +78,7 @@ static int collect(struct render *r)
 		i->role = record.role;
 		i->has_carrier = record.has_carrier;
 		i->carrier = record.carrier;
+		r->has_carried |= record.has_carrier;
 		i->admission = entry_admission(r->m->set, e);
 		place_locator(r->m->id, &e->member, &i->locator);
 		r->count++;
@@ -123,14 +126,6 @@ static int mark_clashes(struct render *r)
 	return 0;
 }
 
-static const struct wg_peer *find_have(const struct device *have, const struct key *key)
-{
-	for (size_t i = 0; i < have->peers_count; i++)
-		if (key_equal(&have->peers[i].key, key))
-			return &have->peers[i];
-	return NULL;
-}
-
 static int order_prefixes(const void *a, const void *b)
 {
 	return prefix_compare(a, b);
@@ -145,7 +140,7 @@ static struct wg_peer *add_peer(struct render *r, const struct item *i, size_t a
 	w->keepalive_s = r->st->n->options.keepalive_s;
 	w->allowed = take(r, allowed * sizeof(*w->allowed));
 	if (p)
-		endpoint_choose(r->st, p, find_have(r->have, &w->key), w);
+		endpoint_choose(r->st, p, device_peer(r->have, &w->key), w);
 	return w;
 }
 
@@ -153,7 +148,7 @@ static size_t count_carried(const struct render *r, const struct key *carrier)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < r->count; i++)
+	for (size_t i = 0; r->has_carried && i < r->count; i++)
 		count += r->items[i].role == ROLE_CLIENT && r->items[i].has_carrier &&
 		         key_equal(&r->items[i].carrier, carrier);
 	return count;

@@ -53,7 +53,7 @@ static struct op *add_op(struct planner *p, enum op_kind kind)
 	return op;
 }
 
-static const struct wg_peer *find_peer(const struct device *d, const struct key *key)
+const struct wg_peer *device_peer(const struct device *d, const struct key *key)
 {
 	size_t low = 0;
 	size_t high = d->peers_count;
@@ -169,11 +169,11 @@ static void plan_peers(struct planner *p)
 	for (size_t i = 0; i < have->peers_count; i++) {
 		const struct key *key = &have->peers[i].key;
 
-		if (!find_peer(want, key) && p->in->is_ours(p->in->ctx, key))
+		if (!device_peer(want, key) && p->in->is_ours(p->in->ctx, key))
 			add_op(p, OP_PEER_DEL)->peer.key = *key;
 	}
 	for (size_t i = 0; i < want->peers_count; i++) {
-		const struct wg_peer *there = find_peer(have, &want->peers[i].key);
+		const struct wg_peer *there = device_peer(have, &want->peers[i].key);
 
 		if (there)
 			change_peer(p, &want->peers[i], there);

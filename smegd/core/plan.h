@@ -16,6 +16,9 @@ struct plan_input {
 	const void *ctx;
 };
 
+/* NULL: not there. */
+const struct wg_peer *device_peer(const struct device *d, const struct key *key);
+
 /*
  * A field absent from the wanted side is reset, but: an absent endpoint is left as it is (the
  * kernel may have learned it), and peers, addresses and routes that are not ours are not touched.

@@ -3,6 +3,8 @@
  *
  * In: one receive at a time, and the next only when the loop has taken the data.  So a link holds
  * at most one buffer of input, and a peer that sends faster than we work is slowed down by TCP.
+ * A daemon has a hundred links on which hardly anything comes, so the buffer is small until it was
+ * full once, and again when little came.
  *
  * Out: one send at a time.  Whole chunks take turns, the control lane's first; a chunk that was
  * begun is finished, since the bytes of two frames cannot mix.  The kernel may take a part of a
@@ -77,9 +79,21 @@ int pipe_error(int nng_err)
 	}
 }
 
+/* Another size for what comes next; nothing is in the buffer.  With no memory the old one does. */
+static void fit(struct pipe *p, size_t room)
+{
+	uint8_t *buffer = p->room == room ? NULL : mem_alloc(p->mem, room);
+
+	if (!buffer)
+		return;
+	mem_free(p->mem, p->buffer);
+	p->buffer = buffer;
+	p->room = room;
+}
+
 static void read_on(struct pipe *p)
 {
-	nng_iov iov = { .iov_buf = p->buffer, .iov_len = PIPE_BUFFER_BYTES };
+	nng_iov iov = { .iov_buf = p->buffer, .iov_len = p->room };
 	nng_aio *aio = op_begin(&p->recv);
 
 	nng_aio_set_iov(aio, 1, &iov);
@@ -192,7 +206,8 @@ int pipe_init(struct pipe *p,
 	*p = (struct pipe){ .pump = pump, .mem = mem, .on = on, .queued_max = queued_max };
 	for (int lane = 0; lane < LANE__COUNT; lane++)
 		list_init(&p->lanes[lane]);
-	p->buffer = mem_alloc(mem, PIPE_BUFFER_BYTES);
+	p->room = PIPE_SMALL_BYTES;
+	p->buffer = mem_alloc(mem, p->room);
 	if (!p->buffer || op_init(&p->recv, pump, received) || op_init(&p->send, pump, sent))
 		return -ENOMEM;
 	return 0;
@@ -233,9 +248,16 @@ struct bytes pipe_data(const struct pipe *p)
 
 void pipe_resume(struct pipe *p)
 {
+	size_t got = p->got;
+
 	p->got = 0;
-	if (!p->closed)
-		read_on(p);
+	if (p->closed)
+		return;
+	if (got == p->room)
+		fit(p, PIPE_LARGE_BYTES);
+	else if (got < PIPE_SMALL_BYTES)
+		fit(p, PIPE_SMALL_BYTES);
+	read_on(p);
 }
 
 static struct chunk *join(const struct mem *mem,

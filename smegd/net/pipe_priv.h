@@ -10,7 +10,8 @@
 #include "smegd/core/msg.h"
 #include "smegd/net/pump_priv.h"
 
-#define PIPE_BUFFER_BYTES 8192u
+#define PIPE_SMALL_BYTES 1024u  /* for input, of a link where little comes */
+#define PIPE_LARGE_BYTES 16384u /* of one where more does */
 
 struct pipe;
 
@@ -32,6 +33,7 @@ struct pipe {
 	struct op recv;
 	struct op send;
 	uint8_t *buffer;
+	size_t room; /* of the buffer */
 	size_t got;  /* bytes in it */
 	bool ending; /* a receive has failed: one more is tried */
 	bool broken; /* a send has failed: what is queued later goes nowhere */

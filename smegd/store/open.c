@@ -17,6 +17,10 @@
  * fcntl(2) locks vanish when anyone in the process closes the same file.
  *
  * A log without its database is refused as well: sqlite would replay it into the new one.
+ *
+ * Rows are read once, at start; after that a commit needs the few pages on the way to a row.  So
+ * sqlite keeps little of the database in memory: by default it would hold two megabytes for ever,
+ * as much as three thousand members take themselves.  A large transaction spills into the log.
  */
 #include "smegd/store/store_priv.h"
 
@@ -126,6 +130,7 @@ int store_connect(struct store *s, const char *name)
 		rc = sqlite3_exec(s->db,
 		                  "PRAGMA locking_mode=EXCLUSIVE;" /* before anything is read */
 		                  "PRAGMA temp_store=MEMORY;"
+		                  "PRAGMA cache_size=-256;" /* see above; KiB */
 		                  "PRAGMA trusted_schema=OFF;"
 		                  "PRAGMA cell_size_check=ON;"
 		                  "PRAGMA secure_delete=ON;" /* keys of a mesh that was left */

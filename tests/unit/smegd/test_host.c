@@ -7,6 +7,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,6 +193,79 @@ static void test_groups_are_found_by_name(void **state)
 	assert_int_equal(host_group("no-such-group", &gid), -ENOENT);
 }
 
+/* --- the heap; a sanitizer has one of its own --- */
+
+#ifdef __SANITIZE_ADDRESS__
+#define IS_OUR_HEAP false
+#elif defined(__has_feature)
+#define IS_OUR_HEAP !__has_feature(address_sanitizer)
+#else
+#define IS_OUR_HEAP true
+#endif
+
+static void need_our_heap(void)
+{
+	if (!IS_OUR_HEAP) {
+		print_message("skipped: not the C library's heap\n");
+		skip();
+	}
+}
+
+/* Also after a larger one was freed, which by default makes the C library keep such blocks. */
+static void test_large_blocks_are_mapped_apart(void **state)
+{
+	size_t before;
+	void *block;
+
+	(void)state;
+	need_our_heap();
+	host_heap_setup();
+	mem_free(&host_heap, mem_alloc(&host_heap, 4u << 20));
+	before = mallinfo2().hblks;
+	block = mem_alloc(&host_heap, 300000); /* more than ever is free at the end of the heap */
+	assert_int_equal(mallinfo2().hblks, before + 1);
+	mem_free(&host_heap, block);
+	assert_int_equal(mallinfo2().hblks, before);
+}
+
+static long resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	long pages = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*d %ld", &pages), 1);
+	fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* What is kept lies in between. */
+static void test_trimming_gives_back_holes(void **state)
+{
+	enum {
+		BLOCKS = 20000,
+		BYTES = 1000,
+		KEPT_EACH = 100
+	};
+	static void *blocks[BLOCKS];
+	long before;
+
+	(void)state;
+	need_our_heap();
+	for (size_t i = 0; i < BLOCKS; i++) {
+		blocks[i] = mem_alloc(&host_heap, BYTES);
+		memset(blocks[i], 1, BYTES);
+	}
+	for (size_t i = 0; i < BLOCKS; i++)
+		if (i % KEPT_EACH)
+			mem_free(&host_heap, blocks[i]);
+	before = resident_bytes();
+	host_heap_trim();
+	assert_true(before - resident_bytes() > BLOCKS * BYTES / 2);
+	for (size_t i = 0; i < BLOCKS; i += KEPT_EACH)
+		mem_free(&host_heap, blocks[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +279,8 @@ int main(void)
 		cmocka_unit_test(test_clocks_and_entropy_are_there),
 		cmocka_unit_test(test_the_host_name_is_a_label_or_nothing),
 		cmocka_unit_test(test_groups_are_found_by_name),
+		cmocka_unit_test(test_large_blocks_are_mapped_apart),
+		cmocka_unit_test(test_trimming_gives_back_holes),
 	};
 
 	return cmocka_run_group_tests(tests, setup, last);

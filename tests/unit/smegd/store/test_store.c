@@ -96,6 +96,42 @@ static void test_no_value_deletes_and_an_empty_one_does_not(void **state)
 	scratch_fini(&d);
 }
 
+/* Three thousand members have come, in one transaction. */
+static void test_many_rows_are_not_kept_in_memory(void **state)
+{
+	enum {
+		ROWS = 6000,
+		VALUE_BYTES = 300,
+		MEMORY_MAX = 512 * 1024
+	};
+	struct scratch d;
+	struct store *s;
+	struct diag diag;
+	char value[VALUE_BYTES + 1];
+	char key[ROW_KEY_BYTES_MAX];
+
+	(void)state;
+	scratch_init(&d);
+	s = open_good(d.path);
+	memset(value, 'v', VALUE_BYTES);
+	value[VALUE_BYTES] = 0;
+	for (unsigned i = 0; i < ROWS; i++) {
+		struct row row;
+
+		snprintf(key, sizeof(key), "%08x", i * 2654435761u); /* no order in them */
+		row = row_of(ROW_STATE, "m", key, value);
+		assert_int_equal(store_put(s, &row, &diag), 0);
+	}
+	assert_in_range(sqlite3_memory_used(), 1, MEMORY_MAX);
+	assert_int_equal(store_commit(s, &diag), 0);
+	assert_in_range(sqlite3_memory_used(), 1, MEMORY_MAX);
+	store_close(s);
+	s = open_good(d.path);
+	assert_in_range(sqlite3_memory_used(), 1, MEMORY_MAX);
+	store_close(s);
+	scratch_fini(&d);
+}
+
 static int count_row(void *ctx, const struct row *row)
 {
 	size_t *bytes = ctx;
@@ -445,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_rows_come_back_in_order_of_table_mesh_and_key),
 		cmocka_unit_test(test_a_put_is_seen_at_once_and_waits_for_a_commit),
 		cmocka_unit_test(test_no_value_deletes_and_an_empty_one_does_not),
+		cmocka_unit_test(test_many_rows_are_not_kept_in_memory),
 		cmocka_unit_test(test_too_big_a_row_changes_nothing),
 		cmocka_unit_test(test_a_visitor_can_stop_and_the_next_begins_anew),
 		cmocka_unit_test(test_what_stands_behind_the_mesh_id_does_not_count),
