@@ -171,7 +171,10 @@ static bool may_forget(const struct world *w,
 	       (int64_t)counter_of(s) + life_ms <= host_unix_ms(w, h);
 }
 
-void invariant_row(struct world *w, const struct host *h, const struct row *row, struct bytes before)
+void invariant_row(struct world *w,
+                   const struct host *h,
+                   const struct row *row,
+                   struct bytes before)
 {
 	struct words was;
 	struct words is;
@@ -186,7 +189,10 @@ void invariant_row(struct world *w, const struct host *h, const struct row *row,
 
 /* --- roster ----------------------------------------------------------------------------------- */
 
-void invariant_roster(struct world *w, const struct host *h, enum trace_kind kind, const struct key *who)
+void invariant_roster(struct world *w,
+                      const struct host *h,
+                      enum trace_kind kind,
+                      const struct key *who)
 {
 	const struct model *m = w->model;
 	long at = m ? check_host_of(m, who) : -1;
@@ -194,8 +200,7 @@ void invariant_roster(struct world *w, const struct host *h, enum trace_kind kin
 
 	if (!subject || subject->is_leaving)
 		return;
-	if (kind == TRACE_MEMBER_OUT && m->of[at] == EXPECT_IN &&
-	    !check_is_excused(w, h, subject))
+	if (kind == TRACE_MEMBER_OUT && m->of[at] == EXPECT_IN && !check_is_excused(w, h, subject))
 		world_fail(w, "host %u counts host %ld out, which is live", h->index, at);
 	if (kind == TRACE_MEMBER_IN && m->of[at] == EXPECT_LEFT)
 		world_fail(w, "host %u counts host %ld in, which left", h->index, at);

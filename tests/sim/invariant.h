@@ -23,7 +23,10 @@ void invariant_row(struct world *w,
  * The host has counted a member in or out: nobody goes who is live and within its reach, and who
  * has left does not come back.
  */
-void invariant_roster(struct world *w, const struct host *h, enum trace_kind kind, const struct key *who);
+void invariant_roster(struct world *w,
+                      const struct host *h,
+                      enum trace_kind kind,
+                      const struct key *who);
 
 /* After the effects: bounds are kept, and the host's own counter went up. */
 void invariant_step(struct world *w, const struct host *h);

@@ -22,7 +22,9 @@
 struct signer;
 
 /* libsodium's secret key signed `message` (label, 0, mesh key, fields). */
-void origin_note(const uint8_t sig[SIGNATURE_BYTES], struct bytes message, const uint8_t secret[64]);
+void origin_note(const uint8_t sig[SIGNATURE_BYTES],
+                 struct bytes message,
+                 const uint8_t secret[64]);
 
 /* The one whose key made this signature over these fields; NULL: nobody's did. */
 const struct signer *origin_of(const uint8_t sig[SIGNATURE_BYTES],

@@ -278,14 +278,17 @@ static size_t conspire(struct attack *a, struct attest parts[LIMIT_WATCHERS])
 		size_t watchers = record_watchers(a->victim, ids);
 		const struct villain *v = &a->x->villains[any(a->x, a->x->villains_count)];
 		bool is_watcher = record_watches(a->victim, &v->pair.sign_public);
+		struct watcher_id own = watcher_id_of(&v->pair.sign_public);
+		const struct watcher_id *name = watchers ? &ids[any(a->x, watchers)] : &own;
 
-		if (is_watcher && watchers < LIMIT_WATCHERS)
+		/* A third one in its own name is beyond what the quorum stands. */
+		if (is_watcher &&
+		    (watchers < LIMIT_WATCHERS || watcher_id_compare(name, &own) == 0))
 			break;
 		prune_attest(a->victim, &v->pair, &a->x->mesh, &parts[count]);
 		/* In the name of a watcher, whose id is known. */
 		if (is_watcher || (watchers && any(a->x, 4)))
-			memcpy(parts[count].watcher.b, ids[any(a->x, watchers)].b,
-			       WATCHER_ID_BYTES);
+			memcpy(parts[count].watcher.b, name->b, WATCHER_ID_BYTES);
 		count++;
 	}
 	qsort(parts, count, sizeof(*parts), order_attests);
