@@ -30,7 +30,7 @@ struct host {
 	bool is_paused;      /* by host_pause() */
 	bool is_silent;      /* power is off: not even a reset comes back */
 	bool is_natted;      /* it dials, nobody dials it */
-	bool is_leaving;     /* was told to, and to join by nobody since */
+	bool is_leaving;     /* it was told to leave, and not to join since */
 	int64_t back_us;     /* since then up, not paused and on this side */
 	unsigned generation; /* counts boots */
 	unsigned side;       /* see world.cut */

@@ -198,11 +198,12 @@ void invariant_roster(struct world *w,
 	long at = m ? check_host_of(m, who) : -1;
 	const struct host *subject = at >= 0 ? w->hosts[at] : NULL;
 
-	if (!subject || subject->is_leaving)
+	if (!subject)
 		return;
-	if (kind == TRACE_MEMBER_OUT && m->of[at] == EXPECT_IN && !check_is_excused(w, h, subject))
+	if (kind == TRACE_MEMBER_OUT && m->of[at] == EXPECT_IN && !subject->is_leaving &&
+	    !check_is_excused(w, h, subject))
 		world_fail(w, "host %u counts host %ld out, which is live", h->index, at);
-	if (kind == TRACE_MEMBER_IN && m->of[at] == EXPECT_LEFT)
+	if (kind == TRACE_MEMBER_IN && m->of[at] == EXPECT_LEFT && subject->is_leaving)
 		world_fail(w, "host %u counts host %ld in, which left", h->index, at);
 }
 
