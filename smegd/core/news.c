@@ -560,6 +560,9 @@ static int64_t flush_at(const struct mesh *m, int64_t now_ms)
 void gossip_finish(struct step *st, struct mesh *m)
 {
 	announce_repaired(st, m);
+	/* Whom all news come to last has nothing due, and would look at ever more of them. */
+	if (m->log.due < m->log.next && !trees_due(m))
+		m->log.due = m->log.next;
 	if (st->now.mono_ms >= flush_at(m, st->now.mono_ms))
 		gossip_flush(st, m);
 }

@@ -41,6 +41,9 @@ bool check_converged(struct world *w, const struct model *m);
 /* The same as a verdict: what differs is printed and counted. */
 void check_final(struct world *w, const struct model *m);
 
+/* The same after every run, if there is a model and nothing has happened since. */
+void check_end(struct world *w);
+
 /*
  * No host counts a live member out, or one in that has left; cheap enough for every second.  Who is
  * down, paused or cut off, or was so less than CHECK_BACK_US ago, may be pruned, but never
@@ -48,6 +51,12 @@ void check_final(struct world *w, const struct model *m);
  */
 #define CHECK_BACK_US (10 * SECOND_US)
 void check_safety(struct world *w, const struct model *m, bool settled);
+
+/* The host that has joined with this key; -1: none. */
+long check_host_of(const struct model *m, const struct key *key);
+
+/* May this view have `h` pruned? */
+bool check_is_excused(const struct world *w, const struct host *viewer, const struct host *h);
 
 /* Devices hold exactly the group: every member's /128 with its own key, nobody else's. */
 void check_devices(struct world *w, const struct model *m);

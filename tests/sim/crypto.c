@@ -16,6 +16,7 @@
 #include "tests/sim/crypto.h"
 
 #include "smegd/wire/noise.h"
+#include "tests/sim/origin.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -162,8 +163,12 @@ int __wrap_crypto_sign_verify_detached(const uint8_t *sig,
 int __wrap_crypto_sign_detached(
 	uint8_t *sig, count *siglen, const uint8_t *m, count mlen, const uint8_t *sk)
 {
+	int err = __real_crypto_sign_detached(sig, siglen, m, mlen, sk);
+
 	the.counts.signed_++;
-	return __real_crypto_sign_detached(sig, siglen, m, mlen, sk);
+	if (!err)
+		origin_note(sig, (struct bytes){ m, mlen }, sk);
+	return err;
 }
 
 int __wrap_crypto_sign_ed25519_pk_to_curve25519(uint8_t *box, const uint8_t *pk)

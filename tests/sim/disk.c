@@ -183,12 +183,44 @@ void disk_put(struct store *s, struct disk *d, const struct row *row)
 	d->pending[d->pending_count++] = intern_row(s, row);
 }
 
-bool disk_commit(struct disk *d)
+static struct row row_of(const struct disk_pair *p)
+{
+	const struct blob *k = p->key;
+	struct row row = {
+		.table = (enum row_table)k->at[0],
+		.key = { k->at + KEY_HEAD, k->bytes - KEY_HEAD },
+	};
+
+	memcpy(row.mesh, k->at + 1, sizeof(row.mesh));
+	if (p->value)
+		row.value = (struct bytes){ p->value->at, p->value->bytes };
+	return row;
+}
+
+static struct bytes value_of(const struct disk *d, const struct blob *key)
+{
+	const struct disk_table *t = table_has(&d->own, key) ? &d->own : NULL;
+	const struct blob *value;
+
+	if (!t && d->base && table_has(&d->base->table, key))
+		t = &d->base->table;
+	value = t ? t->slots[place_of(t, key)].value : NULL;
+	return value ? (struct bytes){ value->at, value->bytes } : (struct bytes){ NULL, 0 };
+}
+
+bool disk_commit(struct disk *d,
+                 void (*changes)(void *ctx, const struct row *row, struct bytes before),
+                 void *ctx)
 {
 	if (d->is_full && d->pending_count)
 		return false;
-	for (size_t i = 0; i < d->pending_count; i++)
+	for (size_t i = 0; i < d->pending_count; i++) {
+		struct row row = row_of(&d->pending[i]);
+
+		if (changes)
+			changes(ctx, &row, value_of(d, d->pending[i].key));
 		table_put(&d->own, &d->pending[i]);
+	}
 	d->commits += d->pending_count != 0;
 	d->pending_count = 0;
 	return true;
@@ -271,14 +303,8 @@ void disk_visit(const struct disk *d, void (*visit)(void *ctx, const struct row 
 
 	qsort(list, count, sizeof(*list), by_key);
 	for (size_t i = 0; i < count; i++) {
-		const struct blob *k = list[i].key;
-		struct row row = {
-			.table = (enum row_table)k->at[0],
-			.key = { k->at + KEY_HEAD, k->bytes - KEY_HEAD },
-			.value = { list[i].value->at, list[i].value->bytes },
-		};
+		struct row row = row_of(&list[i]);
 
-		memcpy(row.mesh, k->at + 1, sizeof(row.mesh));
 		visit(ctx, &row);
 	}
 	free(list);

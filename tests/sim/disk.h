@@ -51,7 +51,10 @@ struct disk {
 
 void disk_fini(struct disk *d);
 void disk_put(struct store *s, struct disk *d, const struct row *row);
-bool disk_commit(struct disk *d);                         /* false: the disk is full */
+/* `changes` is told each row and what it was on the disk (at NULL: not there).  False: full. */
+bool disk_commit(struct disk *d,
+                 void (*changes)(void *ctx, const struct row *row, struct bytes before),
+                 void *ctx);
 void disk_lose(struct disk *d);                           /* what was not committed */
 void disk_copy(struct disk *to, const struct disk *from); /* a backup, or its return */
 

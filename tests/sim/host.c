@@ -10,7 +10,9 @@
 
 #include "crdt/pool.h"
 #include "tests/sim/gate.h"
+#include "tests/sim/invariant.h"
 #include "tests/sim/net.h"
+#include "tests/sim/origin.h"
 #include "tests/sim/tap.h"
 
 #include <assert.h>
@@ -32,6 +34,11 @@ static struct instant now_of(const struct world *w, const struct host *h)
 		.mono_ms = ms,
 		.unix_ms = w->options.epoch_unix_ms + ms + h->clock_ahead_ms,
 	};
+}
+
+int64_t host_unix_ms(const struct world *w, const struct host *h)
+{
+	return now_of(w, h).unix_ms;
 }
 
 /* --- directory: the hub asks the node --------------------------------------------------------- */
@@ -174,14 +181,27 @@ static void arm(struct world *w, struct host *h)
 
 /* --- disk ------------------------------------------------------------------------------------- */
 
+struct committing {
+	struct world *w;
+	struct host *h;
+};
+
+static void row_changes(void *ctx, const struct row *row, struct bytes before)
+{
+	const struct committing *c = ctx;
+
+	invariant_row(c->w, c->h, row, before);
+}
+
 static void commit(struct world *w, struct host *h)
 {
+	struct committing c = { w, h };
 	int64_t price_us = w->options.prices.commit_us * MAX_OF((int64_t)h->disk.slowness, 1);
 
 	h->must_commit = false;
 	if (!h->disk.pending_count)
 		return;
-	h->is_failing |= !disk_commit(&h->disk);
+	h->is_failing |= !disk_commit(&h->disk, row_changes, &c);
 	h->spent_us += price_us;
 }
 
@@ -212,6 +232,7 @@ static void persist(struct world *w, struct host *h, const struct effect *e)
 
 	if (!h->disk.pending_count && !e->u.persist.durable)
 		world_plan(w, &c);
+	invariant_persist(w, h, &e->u.persist.row);
 	disk_put(w->store, &h->disk, &e->u.persist.row);
 	h->must_commit |= e->u.persist.durable;
 }
@@ -318,6 +339,8 @@ static void carry(struct world *w, struct host *h, const struct effect *e)
 	case FX_TRACE:
 		h->statements_refused += e->u.trace.kind == TRACE_REFUSED_STATEMENT;
 		h->refuted += e->u.trace.kind == TRACE_REFUTED;
+		if (e->u.trace.kind == TRACE_MEMBER_IN || e->u.trace.kind == TRACE_MEMBER_OUT)
+			invariant_roster(w, h, e->u.trace.kind, &e->u.trace.member);
 		world_note(w, trace_name(e->u.trace.kind), h->index, e->u.trace.member.b[0],
 		           (uint64_t)-e->u.trace.err);
 		break;
@@ -326,10 +349,13 @@ static void carry(struct world *w, struct host *h, const struct effect *e)
 
 static void step(struct world *w, struct host *h, const struct event *ev)
 {
+	origin_watch_counters(true);
 	if (node_step(h->node, ev, &w->fx))
 		abort();
+	origin_watch_counters(false);
 	for (size_t i = 0; i < w->fx.count; i++)
 		carry(w, h, &w->fx.list[i]);
+	invariant_step(w, h);
 }
 
 /* direct: events go to the node now, for what they point to is in `out`; else they wait. */
@@ -659,6 +685,8 @@ void host_command(struct world *w, struct host *h, struct command *c)
 	struct event ev = { .kind = EV_COMMAND, .u.command = c };
 
 	c->request = ++h->last_request;
+	if (c->kind == CMD_LEAVE || c->kind == CMD_JOIN)
+		h->is_leaving = c->kind == CMD_LEAVE;
 	memset(&h->outcome, 0, sizeof(h->outcome));
 	h->outcome.request = c->request;
 	world_note(w, "command", h->index, c->request, (uint64_t)c->kind);

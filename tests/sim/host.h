@@ -30,6 +30,7 @@ struct host {
 	bool is_paused;      /* by host_pause() */
 	bool is_silent;      /* power is off: not even a reset comes back */
 	bool is_natted;      /* it dials, nobody dials it */
+	bool is_leaving;     /* it was told to leave, and not to join since */
 	int64_t back_us;     /* since then up, not paused and on this side */
 	unsigned generation; /* counts boots */
 	unsigned side;       /* see world.cut */
@@ -82,6 +83,8 @@ void host_command(struct world *w, struct host *h, struct command *c);
 
 /* Something has come over the network; taken. */
 void host_arrival(struct world *w, struct host *h, struct arrival *a);
+
+int64_t host_unix_ms(const struct world *w, const struct host *h); /* by its own clock */
 
 /* When what it sends now leaves. */
 int64_t host_clear_us(const struct world *w, const struct host *h);

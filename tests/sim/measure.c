@@ -151,6 +151,7 @@ static void run_group(void *ctx, struct measure *b)
 	if (r->what->one_mesh)
 		world_reseed(&r->w, r->options.seed + r->offset);
 	r->group->run(b, &r->w, &r->m);
+	check_end(&r->w);
 	for (size_t i = 0; r->w.failures && i < b->series_count; i++)
 		measure_lost(&b->series[i]);
 	fprintf(stderr,
@@ -183,6 +184,7 @@ static void run_world(void *ctx, struct measure *b)
 	world_init(&r->w, &r->options);
 	r->w.is_quiet = true;
 	model_init(&r->m, r->what->nodes, "home");
+	r->w.model = &r->m;
 	if (settle_us) {
 		raise_mesh(&r->w, &r->m);
 		world_pass(&r->w, settle_us);

@@ -242,7 +242,7 @@ static void make_disk(struct making *mk, unsigned i)
 	if (i > 1)
 		put_admission(mk, &mk->pairs[i]);
 	put_record(mk, i);
-	if (!disk_commit(&h->disk))
+	if (!disk_commit(&h->disk, NULL, NULL))
 		abort();
 }
 

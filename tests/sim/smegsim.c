@@ -208,7 +208,9 @@ static struct figures run(const struct scenario *sc, const struct invocation *s)
 	choose_crypto(s, nodes);
 	world_init(&w, &s->world);
 	model_init(&m, nodes, "home");
+	w.model = &m;
 	sc->run(&w, &m);
+	check_end(&w);
 	f = (struct figures){
 		.virtual_s = (double)w.now_us / 1e6,
 		.real_s = real_seconds() - begun,

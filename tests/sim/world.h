@@ -32,6 +32,7 @@ struct tracker;
 struct disk_image;
 struct stmt_pool;
 struct tap;
+struct model;
 
 /* Something to come: `run` is called with it at its time. */
 struct coming {
@@ -108,6 +109,8 @@ struct world {
 	struct disk_image *image;       /* rows that disks begin with; NULL: none */
 	struct tracker *tracker;        /* NULL: none */
 	struct tap *tap;                /* NULL: none */
+	const struct model *model;      /* who should be in; NULL: not known */
+	int64_t checked_us;             /* by check_final() */
 	bool cut[SIM_SIDES][SIM_SIDES]; /* from, to: nothing comes through */
 	struct effects fx;              /* of the step under way; hosts take turns */
 	struct hub_outputs outer;       /* of what comes from the network */

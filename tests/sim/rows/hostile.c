@@ -218,13 +218,21 @@ static void say_stmt(struct attack *a, struct stmt *s)
 	stmt_unref(&a->x->w->mem, s);
 }
 
+/* How many of its watchers may lie: a member that found only two or three stands but one. */
+static size_t most_liars(const struct stmt *victim)
+{
+	struct watcher_id ids[LIMIT_WATCHERS];
+
+	return record_watchers(victim, ids) < LIMIT_WATCHERS ? 1 : 2;
+}
+
 /* A watcher lies, within what the quorum stands; or one who is none does. */
 static void attest_falsely(struct attack *a)
 {
 	struct attest attest;
 
 	if (record_watches(a->victim, &a->by->pair.sign_public) &&
-	    accomplices(a->x, a->victim, a->by) >= 2)
+	    accomplices(a->x, a->victim, a->by) >= most_liars(a->victim))
 		return;
 	prune_attest(a->victim, &a->by->pair, &a->x->mesh, &attest);
 	a->msg->kind = any(a->x, 4) ? MSG_ATTEST : MSG_SUSPECT;
@@ -260,7 +268,8 @@ static size_t conspire(struct attack *a, struct attest parts[LIMIT_WATCHERS])
 	size_t wanted = 1 + any(a->x, 3);
 	size_t count = 0;
 
-	for (size_t i = 0; i < a->x->villains_count && count < MIN_OF(wanted, 2); i++)
+	for (size_t i = 0;
+	     i < a->x->villains_count && count < MIN_OF(wanted, most_liars(a->victim)); i++)
 		if (record_watches(a->victim, &a->x->villains[i].pair.sign_public))
 			prune_attest(a->victim, &a->x->villains[i].pair, &a->x->mesh,
 			             &parts[count++]);
@@ -269,14 +278,17 @@ static size_t conspire(struct attack *a, struct attest parts[LIMIT_WATCHERS])
 		size_t watchers = record_watchers(a->victim, ids);
 		const struct villain *v = &a->x->villains[any(a->x, a->x->villains_count)];
 		bool is_watcher = record_watches(a->victim, &v->pair.sign_public);
+		struct watcher_id own = watcher_id_of(&v->pair.sign_public);
+		const struct watcher_id *name = watchers ? &ids[any(a->x, watchers)] : &own;
 
-		if (is_watcher && watchers < LIMIT_WATCHERS)
+		/* A third one in its own name is beyond what the quorum stands. */
+		if (is_watcher &&
+		    (watchers < LIMIT_WATCHERS || watcher_id_compare(name, &own) == 0))
 			break;
 		prune_attest(a->victim, &v->pair, &a->x->mesh, &parts[count]);
 		/* In the name of a watcher, whose id is known. */
 		if (is_watcher || (watchers && any(a->x, 4)))
-			memcpy(parts[count].watcher.b, ids[any(a->x, watchers)].b,
-			       WATCHER_ID_BYTES);
+			memcpy(parts[count].watcher.b, name->b, WATCHER_ID_BYTES);
 		count++;
 	}
 	qsort(parts, count, sizeof(*parts), order_attests);

@@ -15,7 +15,7 @@ static void run(struct world *w, struct model *m)
 
 	raise_mesh(w, m);
 	h = w->hosts[m->count - 1];
-	disk_commit(&h->disk);
+	disk_commit(&h->disk, NULL, NULL);
 	disk_copy(&backup, &h->disk);
 	name_mesh(&c, m);
 	c.settings.has_alias = true;
