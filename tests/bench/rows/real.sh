@@ -25,10 +25,14 @@ sockets() {
 	for n; do echo "$T/n$n/run/smegd.sock"; done
 }
 
-# Seconds of processor time of all of them.
+# Processor time of all of them, as the program and as the kernel, and how often a thread of theirs waited.
 cpu() {
-	for n in $all; do cat "/proc/$(many_pid "$n")/stat" 2>/dev/null; done |
-		awk -v hz="$(getconf CLK_TCK)" '{ n += $14 + $15 } END { printf "%.1f\n", n / hz }'
+	local p
+	for n in $all; do
+		p=/proc/$(many_pid "$n")
+		cat "$p/stat" "$p"/task/*/status 2>/dev/null
+	done | awk -v hz="$(getconf CLK_TCK)" '/^[0-9]/ { u += $14; k += $15 } /ctxt/ { n += $2 }
+		END { printf "%.1f s (%.1f + %.1f), %d switches\n", (u + k) / hz, u / hz, k / hz, n }'
 }
 frames() {
 	for n in $all; do many_ctl "$n" status --json 2>/dev/null; done |
@@ -41,7 +45,7 @@ for n in $all; do
 	disown "$spawned"
 done
 many_wait $all
-note "$count daemons answer, $(cpu) s of processor time; load $(cut -d ' ' -f 1 /proc/loadavg)"
+note "$count daemons answer, processor time $(cpu); load $(cut -d ' ' -f 1 /proc/loadavg)"
 many_token 1 "$T/token"
 
 declare -A joins
@@ -59,13 +63,13 @@ for n in "${!joins[@]}"; do
 	failed=$((failed + 1))
 	note "$n: $(grep -v hint: "$T/n$n.joined" | tail -n 1)"
 done
-note "the joins took $(seconds $(($(ms) - begun))) s, and $(cpu) s of processor time so far"
+note "the joins took $(seconds $(($(ms) - begun))) s, and processor time $(cpu) so far"
 figure real_join_failed $failed 1
 [ $failed = 0 ] || exit 1
 
 "$await" "$count" 300 $(sockets $all) >"$T/took" || exit 1
 took=$(($(ms) - begun))
-note "all count $count: $(cpu) s of processor time, $(frames) frames so far"
+note "all count $count: processor time $(cpu), $(frames) frames so far"
 wait_until 60 many_agree "$count" $all || {
 	note 'the lists do not agree'
 	exit 1
