@@ -214,11 +214,13 @@ static void chosen(struct step *st, struct mesh *m)
 static void choose_first(struct step *st, struct mesh *m)
 {
 	size_t others = set_group_count(m->set) ? set_group_count(m->set) - 1 : 0;
+	int64_t since_ms = st->now.mono_ms - m->watching->started_ms;
 	size_t count;
 
+	if (mesh_is_storm(m, st->now.mono_ms) && since_ms < STORM_WAIT_MS)
+		return;
 	pick(st, m, 0, &count);
-	if (count < MIN_OF(wanted(m), MAX_OF(others, (size_t)1)) &&
-	    st->now.mono_ms - m->watching->started_ms < GUARD_FIRST_MS)
+	if (count < MIN_OF(wanted(m), MAX_OF(others, (size_t)1)) && since_ms < GUARD_FIRST_MS)
 		return;
 	fill(st, m);
 	chosen(st, m);

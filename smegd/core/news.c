@@ -31,7 +31,8 @@
 #define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
 #define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
 #define BATCH_MAX_MS 100
-#define LAG_RISES 8 /* by that part of itself, and 1 ms */
+#define REPAIRED_TOLD 3 /* while many join: so many, about, hear what came by repair */
+#define LAG_RISES 8     /* by that part of itself, and 1 ms */
 #define LAG_FALLS 16
 #define LAG_LIFE_MS (5 * MS_PER_SECOND) /* how long the last one counts that was seen */
 
@@ -523,6 +524,21 @@ static int64_t announce_repaired_at(const struct mesh *m, int64_t now_ms)
 	return m->log.asked_for_ms + (after_ms > ANNOUNCE_AFTER_MS ? after_ms : 0);
 }
 
+/* All fingers; of those some random ones while many join, for most will have it in other ways. */
+static bool is_told_repaired(struct step *st, const struct session *s)
+{
+	const struct mesh *m = s->mesh;
+
+	if (s->as_joiner || s->is_closing)
+		return false;
+	if (s->peer->is_leaf)
+		return true;
+	if (!tree_leads_to(m, 0, 0, s->peer))
+		return false;
+	return !mesh_is_storm(m, st->now.mono_ms) ||
+	       rng_below(&st->n->rng, m->sessions_count) < REPAIRED_TOLD;
+}
+
 static void announce_repaired(struct step *st, struct mesh *m)
 {
 	uint64_t ids[ANNOUNCED_MAX];
@@ -531,8 +547,7 @@ static void announce_repaired(struct step *st, struct mesh *m)
 	if (st->now.mono_ms < announce_repaired_at(m, st->now.mono_ms))
 		return;
 	session_for_each(s, m)
-		if (!s->as_joiner && !s->is_closing &&
-		    (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
+		if (is_told_repaired(st, s))
 			announce_to(st, s, ids, gather_repaired(m, s, ids));
 	for (uint64_t n = m->log.asked_for; n < m->log.next; n++)
 		if (newslog_at(m, n))
