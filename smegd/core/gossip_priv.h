@@ -198,6 +198,8 @@ struct newslog {
 	int64_t told_ms[TREES + 1]; /* mono: when news were last told; last: to leaves only */
 	uint64_t asked_for;         /* the first one that is_asked_for; 0: none */
 	int64_t asked_for_ms;
+	unsigned wide;     /* rounds to all fingers of what came by repair, lately */
+	int64_t wide_ms;   /* mono: since when the next one less is counted */
 	int64_t lag_ms;    /* between two copies of one item; see news.c */
 	int64_t lag_at_ms; /* mono: when that was seen */
 };

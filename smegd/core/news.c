@@ -31,8 +31,10 @@
 #define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
 #define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
 #define BATCH_MAX_MS 100
-#define REPAIRED_TOLD 3 /* while many join: so many, about, hear what came by repair */
-#define LAG_RISES 8     /* by that part of itself, and 1 ms */
+#define REPAIRED_WIDE 4 /* rounds to all fingers of what came by repair, in a row */
+#define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
+#define REPAIRED_TOLD 3                      /* fingers, about, in any other round */
+#define LAG_RISES 8                          /* by that part of itself, and 1 ms */
 #define LAG_FALLS 16
 #define LAG_LIFE_MS (5 * MS_PER_SECOND) /* how long the last one counts that was seen */
 
@@ -177,6 +179,8 @@ static int64_t announce_after(const struct mesh *m, int64_t now_ms)
 {
 	int64_t after_ms = MAX_OF(2 * lag_of(m, now_ms), ANNOUNCE_AFTER_MS);
 
+	if (mesh_is_storm(m, now_ms))
+		return ANNOUNCE_AFTER_MAX_MS;
 	return MIN_OF(after_ms, ANNOUNCE_AFTER_MAX_MS);
 }
 
@@ -524,8 +528,26 @@ static int64_t announce_repaired_at(const struct mesh *m, int64_t now_ms)
 	return m->log.asked_for_ms + (after_ms > ANNOUNCE_AFTER_MS ? after_ms : 0);
 }
 
-/* All fingers; of those some random ones while many join, for most will have it in other ways. */
-static bool is_told_repaired(struct step *st, const struct session *s)
+/*
+ * A round to all fingers is for what half of a mesh lacks.  Where repair brings something all the
+ * time, since many join or hosts are busy, most have it already, and rounds would be most of what
+ * is sent: some random fingers will do.
+ */
+static bool may_go_wide(struct mesh *m, int64_t now_ms)
+{
+	int64_t since_ms = now_ms - m->log.wide_ms;
+
+	if (since_ms >= REPAIRED_WIDE_MS) {
+		m->log.wide -= (unsigned)MIN_OF((int64_t)m->log.wide, since_ms / REPAIRED_WIDE_MS);
+		m->log.wide_ms = now_ms;
+	}
+	if (mesh_is_storm(m, now_ms) || m->log.wide >= REPAIRED_WIDE)
+		return false;
+	m->log.wide++;
+	return true;
+}
+
+static bool is_told_repaired(struct step *st, const struct session *s, bool wide)
 {
 	const struct mesh *m = s->mesh;
 
@@ -535,19 +557,20 @@ static bool is_told_repaired(struct step *st, const struct session *s)
 		return true;
 	if (!tree_leads_to(m, 0, 0, s->peer))
 		return false;
-	return !mesh_is_storm(m, st->now.mono_ms) ||
-	       rng_below(&st->n->rng, m->sessions_count) < REPAIRED_TOLD;
+	return wide || rng_below(&st->n->rng, m->sessions_count) < REPAIRED_TOLD;
 }
 
 static void announce_repaired(struct step *st, struct mesh *m)
 {
 	uint64_t ids[ANNOUNCED_MAX];
 	const struct session *s;
+	bool wide;
 
 	if (st->now.mono_ms < announce_repaired_at(m, st->now.mono_ms))
 		return;
+	wide = may_go_wide(m, st->now.mono_ms);
 	session_for_each(s, m)
-		if (is_told_repaired(st, s))
+		if (is_told_repaired(st, s, wide))
 			announce_to(st, s, ids, gather_repaired(m, s, ids));
 	for (uint64_t n = m->log.asked_for; n < m->log.next; n++)
 		if (newslog_at(m, n))
