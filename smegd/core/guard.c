@@ -217,7 +217,8 @@ static void choose_first(struct step *st, struct mesh *m)
 	int64_t since_ms = st->now.mono_ms - m->watching->started_ms;
 	size_t count;
 
-	if (mesh_is_storm(m, st->now.mono_ms) && since_ms < STORM_WAIT_MS)
+	/* Where many join their records would keep each other's comparing from its end. */
+	if ((m->joining || mesh_is_storm(m, st->now.mono_ms)) && since_ms < STORM_WAIT_MS)
 		return;
 	pick(st, m, 0, &count);
 	if (count < MIN_OF(wanted(m), MAX_OF(others, (size_t)1)) && since_ms < GUARD_FIRST_MS)

@@ -32,7 +32,7 @@
 #define TRIES 16              /* in those above it */
 #define EXPLORE_MS 250        /* between two tries */
 #define EXPLORE_IDLE_MS 30000 /* when there is nothing to try */
-#define CALM_MS 5000          /* without a newcomer, before anybody is tried */
+#define CALM_MS 10000         /* without a newcomer, before anybody is tried */
 #define LATE_MS 20            /* our own timers: more, and this host is too busy to measure */
 #define LOOKED_AT_MAX 16384   /* members, for the tries of a slot */
 

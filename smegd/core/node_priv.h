@@ -29,7 +29,7 @@
 #define TREE_WAIT_MORE_MS (24 * MS_PER_SECOND) /* as long as members come in */
 #define TREE_CALM_MS (2 * MS_PER_SECOND)       /* without a newcomer */
 #define STORM_NEWCOMERS 16u                    /* more of them, and what can wait does */
-#define STORM_CALM_MS (3 * MS_PER_SECOND)      /* without a newcomer: it is over */
+#define STORM_CALM_MS (5 * MS_PER_SECOND)      /* without a newcomer: it is over */
 #define STORM_WAIT_MS (30 * MS_PER_SECOND)     /* the longest that anything waits for that */
 #define FEW_WAIT_MS (8 * MS_PER_SECOND)        /* for more changes before members are counted */
 #define MAINTAIN_BUSY_MS 200                   /* pace of the neighbour walk while it lacks some */

@@ -405,7 +405,8 @@ static bool can_wait(struct step *st, struct mesh *m, struct slot *s)
 		s->wait_ms = st->now.mono_ms + rng_jitter(&st->n->rng, TREE_WAIT_MS, 50);
 	/* More are coming, perhaps. */
 	if (st->now.mono_ms >= s->wait_ms && (st->now.mono_ms >= s->wait_ms + TREE_WAIT_MORE_MS ||
-	                                      st->now.mono_ms - m->newcomer_ms >= TREE_CALM_MS))
+	                                      (st->now.mono_ms - m->newcomer_ms >= TREE_CALM_MS &&
+	                                       !mesh_is_storm(m, st->now.mono_ms))))
 		return false;
 	mesh_changed(m);
 	return true;
