@@ -338,6 +338,11 @@ bool mesh_is_storm(const struct mesh *m, int64_t now_ms)
 	return m->newcomers > STORM_NEWCOMERS && now_ms - m->newcomer_ms < STORM_CALM_MS;
 }
 
+bool mesh_is_settling(const struct mesh *m, int64_t now_ms)
+{
+	return m->newcomers > STORM_NEWCOMERS && now_ms - m->newcomer_ms < STORM_SETTLE_MS;
+}
+
 /* Those that were pruned and come back are no crowd: they have their sessions and watchers. */
 static void note_newcomer(struct mesh *m, enum standing before, int64_t now_ms)
 {

@@ -31,7 +31,9 @@
 #define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
 #define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
 #define BATCH_MAX_MS 100
-#define REPAIRED_WIDE 4 /* rounds to all fingers of what came by repair, in a row */
+#define BURST 32           /* news in a second, while a mesh settles after many have joined */
+#define BURST_BATCH_MS 250 /* for those */
+#define REPAIRED_WIDE 4    /* rounds to all fingers of what came by repair, in a row */
 #define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
 #define REPAIRED_TOLD 3                      /* fingers, about, in any other round */
 #define LAG_RISES 8                          /* by that part of itself, and 1 ms */
@@ -112,6 +114,16 @@ static bool talks_too_much(const struct mesh *m, const struct stmt *s, int64_t n
 	return count >= ORIGIN_BURST;
 }
 
+static void count_rate(struct newslog *l, int64_t now_ms)
+{
+	if (now_ms - l->second_ms >= MS_PER_SECOND) {
+		l->last_second = now_ms - l->second_ms < 2 * MS_PER_SECOND ? l->this_second : 0;
+		l->this_second = 0;
+		l->second_ms = now_ms;
+	}
+	l->this_second++;
+}
+
 static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
 {
 	struct newslog *l = &m->log;
@@ -125,6 +137,7 @@ static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
 		step_fail(st, -ENOMEM);
 		return NULL;
 	}
+	count_rate(l, st->now.mono_ms);
 	item = &l->list[l->next % NEWS_LOG_MAX];
 	if (item->stmt)
 		stmt_unref(st->n->mem, item->stmt);
@@ -179,7 +192,7 @@ static int64_t announce_after(const struct mesh *m, int64_t now_ms)
 {
 	int64_t after_ms = MAX_OF(2 * lag_of(m, now_ms), ANNOUNCE_AFTER_MS);
 
-	if (mesh_is_storm(m, now_ms))
+	if (mesh_is_settling(m, now_ms))
 		return ANNOUNCE_AFTER_MAX_MS;
 	return MIN_OF(after_ms, ANNOUNCE_AFTER_MAX_MS);
 }
@@ -541,7 +554,7 @@ static bool may_go_wide(struct mesh *m, int64_t now_ms)
 		m->log.wide -= (unsigned)MIN_OF((int64_t)m->log.wide, since_ms / REPAIRED_WIDE_MS);
 		m->log.wide_ms = now_ms;
 	}
-	if (mesh_is_storm(m, now_ms) || m->log.wide >= REPAIRED_WIDE)
+	if (mesh_is_settling(m, now_ms) || m->log.wide >= REPAIRED_WIDE)
 		return false;
 	m->log.wide++;
 	return true;
@@ -578,13 +591,23 @@ static void announce_repaired(struct step *st, struct mesh *m)
 	m->log.asked_for = 0;
 }
 
+static bool is_burst(const struct mesh *m, int64_t now_ms)
+{
+	const struct newslog *l = &m->log;
+
+	return mesh_is_settling(m, now_ms) && now_ms - l->second_ms < 2 * MS_PER_SECOND &&
+	       MAX_OF(l->last_second, l->this_second) >= BURST;
+}
+
 /*
  * Each tree waits for itself: what has just gone down the one must not hold up the same news in the
  * other.  Where news are slow anyway, more of them share a frame.
  */
 static int64_t flush_at(const struct mesh *m, int64_t now_ms)
 {
-	int64_t batch_ms = MIN_OF(MAX_OF(lag_of(m, now_ms) / 4, BATCH_MS), BATCH_MAX_MS);
+	int64_t batch_ms = is_burst(m, now_ms)
+	                           ? BURST_BATCH_MS
+	                           : MIN_OF(MAX_OF(lag_of(m, now_ms) / 4, BATCH_MS), BATCH_MAX_MS);
 	unsigned due = m->log.due < m->log.next ? trees_due(m) : 0;
 	int64_t at = TIME_NEVER;
 

@@ -30,6 +30,8 @@
 #define TREE_CALM_MS (2 * MS_PER_SECOND)       /* without a newcomer */
 #define STORM_NEWCOMERS 16u                    /* more of them, and what can wait does */
 #define STORM_CALM_MS (5 * MS_PER_SECOND)      /* without a newcomer: it is over */
+#define STORM_SETTLE_MS (30 * MS_PER_SECOND)   /* and what had waited is done */
+#define STORM_GUARD_MS (10 * MS_PER_SECOND)    /* without a newcomer, before watchers are chosen */
 #define STORM_WAIT_MS (30 * MS_PER_SECOND)     /* the longest that anything waits for that */
 #define FEW_WAIT_MS (8 * MS_PER_SECOND)        /* for more changes before members are counted */
 #define MAINTAIN_BUSY_MS 200                   /* pace of the neighbour walk while it lacks some */
@@ -387,6 +389,7 @@ void mesh_changed(struct mesh *m);
  * let in and to know each other waits: further sessions, watchers, most of repair.
  */
 bool mesh_is_storm(const struct mesh *m, int64_t now_ms);
+bool mesh_is_settling(const struct mesh *m, int64_t now_ms); /* the same, and half a minute after */
 const struct entry *mesh_self_entry(const struct mesh *m);
 size_t mesh_live_members(const struct mesh *m);
 /* Offer bytes to the set and follow up; from 0: our own, stored durably. */

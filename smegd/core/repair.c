@@ -571,7 +571,7 @@ void repair_tick(struct step *st, struct session *s)
 		 */
 		s->mesh->recheck_ms =
 			st->now.mono_ms +
-			(mesh_is_storm(s->mesh, st->now.mono_ms) ? STORM_CHECK_MS : RECHECK_MS);
+			(mesh_is_settling(s->mesh, st->now.mono_ms) ? STORM_CHECK_MS : RECHECK_MS);
 		gossip_ask(st, s);
 	}
 }
@@ -605,7 +605,7 @@ static void compare(struct step *st, struct session *s, const struct msg *msg)
 		repair_fetch(st, s);
 	} else if (!r->check_ms) {
 		check_later(st, s,
-		            mesh_is_storm(m, st->now.mono_ms) ? STORM_CHECK_MS : CHECK_AFTER_MS);
+		            mesh_is_settling(m, st->now.mono_ms) ? STORM_CHECK_MS : CHECK_AFTER_MS);
 	}
 }
 
