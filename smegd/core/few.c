@@ -34,12 +34,15 @@ static bool has_few(const struct slot *s)
 
 static void count_later(struct step *st, struct mesh *m)
 {
-	if (m->count_ms == TIME_NEVER)
-		m->count_ms = st->now.mono_ms + rng_jitter(&st->n->rng, FEW_WAIT_MS, 50);
+	if (m->count_ms != TIME_NEVER)
+		return;
+	m->counting_ms = st->now.mono_ms;
+	m->count_ms = st->now.mono_ms + rng_jitter(&st->n->rng, FEW_WAIT_MS, 50);
 }
 
 void few_start(struct step *st, struct mesh *m)
 {
+	m->counting_ms = st->now.mono_ms;
 	m->count_ms = st->now.mono_ms + rng_jitter(&st->n->rng, BUSY_MS, 50);
 }
 
@@ -113,7 +116,8 @@ void few_tick(struct step *st, struct mesh *m)
 {
 	if (st->now.mono_ms < m->count_ms)
 		return;
-	if (m->lacking) {
+	if (m->lacking || (mesh_is_storm(m, st->now.mono_ms) &&
+	                   st->now.mono_ms - m->counting_ms < STORM_WAIT_MS)) {
 		m->count_ms = st->now.mono_ms + rng_jitter(&st->n->rng, BUSY_MS, 50);
 		return;
 	}

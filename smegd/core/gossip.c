@@ -194,8 +194,12 @@ void gossip_session_up(struct step *st, struct session *s)
 	tree_session_up(st, s);
 	tell_of_us(st, s);
 	watch_heard(st, s);
-	/* Also who was dialled wants to know how near the other is, where that counts. */
-	if (s->dialled || s->mesh->is_exploring)
+	/*
+	 * Also who was dialled wants to know how near the other is, where that counts.  While many
+	 * join no two are equal, and we need not hear it from each.
+	 */
+	if ((s->dialled && (s->mesh->joining || !mesh_is_storm(s->mesh, st->now.mono_ms))) ||
+	    s->mesh->is_exploring)
 		gossip_ask(st, s);
 }
 

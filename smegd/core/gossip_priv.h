@@ -205,6 +205,11 @@ struct newslog {
 	int64_t told_ms[TREES + 1]; /* mono: when news were last told; last: to leaves only */
 	uint64_t asked_for;         /* the first one that is_asked_for; 0: none */
 	int64_t asked_for_ms;
+	int64_t second_ms; /* mono: when this second began, of which the news are counted */
+	unsigned this_second;
+	unsigned last_second;
+	unsigned wide;     /* rounds to all fingers of what came by repair, lately */
+	int64_t wide_ms;   /* mono: since when the next one less is counted */
 	int64_t lag_ms;    /* between two copies of one item; see news.c */
 	int64_t lag_at_ms; /* mono: when that was seen */
 };

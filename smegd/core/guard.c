@@ -211,14 +211,28 @@ static void chosen(struct step *st, struct mesh *m)
 	                              : TIME_NEVER;
 }
 
+/*
+ * Where many join, records that name watchers would keep all from ever being equal, and comparing
+ * is how a join ends; and the trees that are to carry them are just being built.
+ */
+static bool is_too_early(const struct mesh *m, int64_t now_ms)
+{
+	bool is_settling = mesh_is_settling(m, now_ms);
+
+	return m->joining ||
+	       (is_settling && (m->lacking || now_ms - m->newcomer_ms < STORM_GUARD_MS));
+}
+
 static void choose_first(struct step *st, struct mesh *m)
 {
 	size_t others = set_group_count(m->set) ? set_group_count(m->set) - 1 : 0;
+	int64_t since_ms = st->now.mono_ms - m->watching->started_ms;
 	size_t count;
 
+	if (is_too_early(m, st->now.mono_ms) && since_ms < STORM_WAIT_MS)
+		return;
 	pick(st, m, 0, &count);
-	if (count < MIN_OF(wanted(m), MAX_OF(others, (size_t)1)) &&
-	    st->now.mono_ms - m->watching->started_ms < GUARD_FIRST_MS)
+	if (count < MIN_OF(wanted(m), MAX_OF(others, (size_t)1)) && since_ms < GUARD_FIRST_MS)
 		return;
 	fill(st, m);
 	chosen(st, m);

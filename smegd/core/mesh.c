@@ -333,13 +333,32 @@ static void self_changed(struct step *st, struct mesh *m, const struct offered *
 		own_changed(st, m);
 }
 
+bool mesh_is_storm(const struct mesh *m, int64_t now_ms)
+{
+	return m->newcomers > STORM_NEWCOMERS && now_ms - m->newcomer_ms < STORM_CALM_MS;
+}
+
+bool mesh_is_settling(const struct mesh *m, int64_t now_ms)
+{
+	return m->newcomers > STORM_NEWCOMERS && now_ms - m->newcomer_ms < STORM_SETTLE_MS;
+}
+
+/* Those that were pruned and come back are no crowd: they have their sessions and watchers. */
+static void note_newcomer(struct mesh *m, enum standing before, int64_t now_ms)
+{
+	if (now_ms - m->newcomer_ms >= STORM_CALM_MS)
+		m->newcomers = 0;
+	m->newcomers += before != STANDING_PRUNED && m->newcomers <= STORM_NEWCOMERS;
+	m->newcomer_ms = now_ms;
+}
+
 static void other_changed(struct step *st, struct mesh *m, const struct offered *o)
 {
 	const struct entry *e = o->entry;
 	struct peer *p = mesh_peer(m, &e->member);
 
 	if (o->before != STANDING_IN && e->standing == STANDING_IN) {
-		m->newcomer_ms = st->now.mono_ms;
+		note_newcomer(m, o->before, st->now.mono_ms);
 		step_trace(st, TRACE_MEMBER_IN, m, &e->member, 0);
 	}
 	if (o->before == STANDING_IN && e->standing != STANDING_IN)

@@ -15,7 +15,9 @@
  * session that is opened to measure might cost what had been found.
  *
  * An answer may have waited for a busy host, and most hosts are busy when a mesh starts.  So the
- * least round trip of a session counts, and a finger has SURE answers before another is tried.
+ * least round trip of a session counts, a finger has SURE answers before another is tried, and
+ * nobody is while our own timers are late: three hundred daemons on one machine would else find
+ * each other far, dial all the more, and so be later still.
  *
  * Rejected: network coordinates in records (signed again whenever they move), asking everybody
  * (eight members of 77 slots at once), trying those first whose addresses begin as ours do (what
@@ -30,7 +32,8 @@
 #define TRIES 16              /* in those above it */
 #define EXPLORE_MS 250        /* between two tries */
 #define EXPLORE_IDLE_MS 30000 /* when there is nothing to try */
-#define CALM_MS 5000          /* without a newcomer, before anybody is tried */
+#define CALM_MS 10000         /* without a newcomer, before anybody is tried */
+#define LATE_MS 20            /* our own timers: more, and this host is too busy to measure */
 #define LOOKED_AT_MAX 16384   /* members, for the tries of a slot */
 
 void near_start(struct step *st, struct mesh *m)
@@ -143,6 +146,11 @@ void near_tick(struct step *st, struct mesh *m)
 
 	if (st->now.mono_ms < m->explore_ms)
 		return;
+	if (st->now.mono_ms - m->explore_ms > LATE_MS) {
+		m->is_exploring = false;
+		m->explore_ms = st->now.mono_ms + rng_jitter(&st->n->rng, CALM_MS, 50);
+		return;
+	}
 	is_asking = may_explore && ask_fingers(st, m);
 	slot = may_explore ? find_far(m, &t, &at) : NULL;
 	m->is_exploring = slot || is_asking;

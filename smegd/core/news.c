@@ -32,7 +32,12 @@
 
 #define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
 #define BATCH_MAX_MS 100
-#define LAG_RISES 8 /* by that part of itself, and 1 ms */
+#define BURST 32           /* news in a second, while a mesh settles after many have joined */
+#define BURST_BATCH_MS 250 /* for those */
+#define REPAIRED_WIDE 4    /* rounds to all fingers of what came by repair, in a row */
+#define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
+#define REPAIRED_TOLD 3                      /* fingers, about, in any other round */
+#define LAG_RISES 8                          /* by that part of itself, and 1 ms */
 #define LAG_FALLS 16
 #define LAG_LIFE_MS (5 * MS_PER_SECOND) /* how long the last one counts that was seen */
 
@@ -110,6 +115,16 @@ static bool talks_too_much(const struct mesh *m, const struct stmt *s, int64_t n
 	return count >= ORIGIN_BURST;
 }
 
+static void count_rate(struct newslog *l, int64_t now_ms)
+{
+	if (now_ms - l->second_ms >= MS_PER_SECOND) {
+		l->last_second = now_ms - l->second_ms < 2 * MS_PER_SECOND ? l->this_second : 0;
+		l->this_second = 0;
+		l->second_ms = now_ms;
+	}
+	l->this_second++;
+}
+
 static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
 {
 	struct newslog *l = &m->log;
@@ -123,6 +138,7 @@ static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
 		step_fail(st, -ENOMEM);
 		return NULL;
 	}
+	count_rate(l, st->now.mono_ms);
 	item = &l->list[l->next % NEWS_LOG_MAX];
 	if (item->stmt)
 		stmt_unref(st->n->mem, item->stmt);
@@ -177,6 +193,8 @@ int64_t news_patience(const struct mesh *m, int64_t now_ms)
 {
 	int64_t after_ms = MAX_OF(2 * lag_of(m, now_ms), ANNOUNCE_AFTER_MS);
 
+	if (mesh_is_settling(m, now_ms))
+		return ANNOUNCE_AFTER_MAX_MS;
 	return MIN_OF(after_ms, ANNOUNCE_AFTER_MAX_MS);
 }
 
@@ -524,21 +542,62 @@ static int64_t announce_repaired_at(const struct mesh *m, int64_t now_ms)
 	return m->log.asked_for_ms + (after_ms > ANNOUNCE_AFTER_MS ? after_ms : 0);
 }
 
+/*
+ * A round to all fingers is for what half of a mesh lacks.  Where repair brings something all the
+ * time, since many join or hosts are busy, most have it already, and rounds would be most of what
+ * is sent: some random fingers will do.
+ */
+static bool may_go_wide(struct mesh *m, int64_t now_ms)
+{
+	int64_t since_ms = now_ms - m->log.wide_ms;
+
+	if (since_ms >= REPAIRED_WIDE_MS) {
+		m->log.wide -= (unsigned)MIN_OF((int64_t)m->log.wide, since_ms / REPAIRED_WIDE_MS);
+		m->log.wide_ms = now_ms;
+	}
+	if (mesh_is_settling(m, now_ms) || m->log.wide >= REPAIRED_WIDE)
+		return false;
+	m->log.wide++;
+	return true;
+}
+
+static bool is_told_repaired(struct step *st, const struct session *s, bool wide)
+{
+	const struct mesh *m = s->mesh;
+
+	if (s->as_joiner || s->is_closing)
+		return false;
+	if (s->peer->is_leaf)
+		return true;
+	if (!tree_leads_to(m, 0, 0, s->peer))
+		return false;
+	return wide || rng_below(&st->n->rng, m->sessions_count) < REPAIRED_TOLD;
+}
+
 static void announce_repaired(struct step *st, struct mesh *m)
 {
 	uint64_t ids[ANNOUNCED_MAX];
 	const struct session *s;
+	bool wide;
 
 	if (st->now.mono_ms < announce_repaired_at(m, st->now.mono_ms))
 		return;
+	wide = may_go_wide(m, st->now.mono_ms);
 	session_for_each(s, m)
-		if (!s->as_joiner && !s->is_closing &&
-		    (s->peer->is_leaf || tree_leads_to(m, 0, 0, s->peer)))
+		if (is_told_repaired(st, s, wide))
 			announce_to(st, s, ids, gather_repaired(m, s, ids));
 	for (uint64_t n = m->log.asked_for; n < m->log.next; n++)
 		if (newslog_at(m, n))
 			newslog_at(m, n)->is_asked_for = false;
 	m->log.asked_for = 0;
+}
+
+static bool is_burst(const struct mesh *m, int64_t now_ms)
+{
+	const struct newslog *l = &m->log;
+
+	return mesh_is_settling(m, now_ms) && now_ms - l->second_ms < 2 * MS_PER_SECOND &&
+	       MAX_OF(l->last_second, l->this_second) >= BURST;
 }
 
 /*
@@ -547,7 +606,9 @@ static void announce_repaired(struct step *st, struct mesh *m)
  */
 static int64_t flush_at(const struct mesh *m, int64_t now_ms)
 {
-	int64_t batch_ms = MIN_OF(MAX_OF(lag_of(m, now_ms) / 4, BATCH_MS), BATCH_MAX_MS);
+	int64_t batch_ms = is_burst(m, now_ms)
+	                           ? BURST_BATCH_MS
+	                           : MIN_OF(MAX_OF(lag_of(m, now_ms) / 4, BATCH_MS), BATCH_MAX_MS);
 	unsigned due = m->log.due < m->log.next ? trees_due(m) : 0;
 	int64_t at = TIME_NEVER;
 

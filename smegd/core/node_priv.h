@@ -28,6 +28,11 @@
 #define TREE_WAIT_MS (8 * MS_PER_SECOND)       /* of a nearer finger, half to one and a half */
 #define TREE_WAIT_MORE_MS (24 * MS_PER_SECOND) /* as long as members come in */
 #define TREE_CALM_MS (2 * MS_PER_SECOND)       /* without a newcomer */
+#define STORM_NEWCOMERS 16u                    /* more of them, and what can wait does */
+#define STORM_CALM_MS (5 * MS_PER_SECOND)      /* without a newcomer: it is over */
+#define STORM_SETTLE_MS (30 * MS_PER_SECOND)   /* and what had waited is done */
+#define STORM_GUARD_MS (10 * MS_PER_SECOND)    /* without a newcomer, before watchers are chosen */
+#define STORM_WAIT_MS (30 * MS_PER_SECOND)     /* the longest that anything waits for that */
 #define FEW_WAIT_MS (8 * MS_PER_SECOND)        /* for more changes before members are counted */
 #define MAINTAIN_BUSY_MS 200                   /* pace of the neighbour walk while it lacks some */
 #define MAINTAIN_WAITING_MS 1000               /* while somebody waits to be dialled */
@@ -237,12 +242,14 @@ struct mesh {
 	/* dissemination */
 	struct tree trees[TREES];
 	int64_t newcomer_ms;      /* mono: when the last one came in */
+	unsigned newcomers;       /* that came less than STORM_CALM_MS after each other */
 	struct slot ring[RING];   /* our neighbours in the ring of tree 1's positions */
 	struct uplinks uplinks;   /* a leaf's */
 	struct carriage carriage; /* a client's */
 	bool has_leaves;          /* some that we talk to may be leaves */
 	size_t lacking;           /* of those we want, without a session */
 	int64_t count_ms;         /* mono: count the members of our slots then */
+	int64_t counting_ms;      /* mono: since when that is to be done */
 	int64_t explore_ms;       /* mono: look for a nearer finger then */
 	bool is_exploring;        /* some are far */
 	bool is_wide;             /* some member was measured far */
@@ -378,6 +385,12 @@ struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *k
 struct peer *mesh_member_peer(struct step *st, struct mesh *m, const struct key *key);
 /* Whom we want or have a session with has changed: walk over all before long. */
 void mesh_changed(struct mesh *m);
+/*
+ * Many come in at once, and hosts and links are busy with that.  What is not needed for them to be
+ * let in and to know each other waits: further sessions, watchers, most of repair.
+ */
+bool mesh_is_storm(const struct mesh *m, int64_t now_ms);
+bool mesh_is_settling(const struct mesh *m, int64_t now_ms); /* the same, and half a minute after */
 const struct entry *mesh_self_entry(const struct mesh *m);
 size_t mesh_live_members(const struct mesh *m);
 /* Offer bytes to the set and follow up; from 0: our own, stored durably. */

@@ -36,6 +36,7 @@
 
 #define CHECK_AFTER_MS 30
 #define RECHECK_MS 200        /* between two looks at what keeps moving, over all neighbours */
+#define STORM_CHECK_MS 1500   /* instead of both while many join: all is moving */
 #define PATIENCE_MS 60        /* more, for the other side to catch us up */
 #define REPAIR_PAUSE_MS 500   /* between two repairs that we begin with one neighbour */
 #define CATCH_UP_MAX 4        /* statements that are sent without a sketch */
@@ -568,7 +569,9 @@ void repair_tick(struct step *st, struct session *s)
 		 * Both have moved on, perhaps: what was compared is no longer there.  Where all
 		 * move for long one neighbour will do; a pull comes round to the others.
 		 */
-		s->mesh->recheck_ms = st->now.mono_ms + RECHECK_MS;
+		s->mesh->recheck_ms =
+			st->now.mono_ms +
+			(mesh_is_settling(s->mesh, st->now.mono_ms) ? STORM_CHECK_MS : RECHECK_MS);
 		gossip_ask(st, s);
 	}
 }
@@ -601,7 +604,8 @@ static void compare(struct step *st, struct session *s, const struct msg *msg)
 	} else if (m->joining && m->joining->step == JOIN_FETCHING) {
 		repair_fetch(st, s);
 	} else if (!r->check_ms) {
-		check_later(st, s, CHECK_AFTER_MS);
+		check_later(st, s,
+		            mesh_is_settling(m, st->now.mono_ms) ? STORM_CHECK_MS : CHECK_AFTER_MS);
 	}
 }
 

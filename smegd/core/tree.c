@@ -388,13 +388,24 @@ void tree_want(struct mesh *m, struct peer *p)
 	m->lacking += !p->session;
 }
 
+/* One tree brings all news: the second one is for when some of its inner members are dead. */
+static bool is_second(const struct mesh *m, const struct slot *s)
+{
+	const struct slot *first = &m->trees[1].slots[0][0];
+
+	return s >= first && s < first + TREE_LEVELS * TREE_DIGITS;
+}
+
 /*
  * While another serves, a nearer newcomer is not dialled at once: where many join, most would be
- * outdone by the next ones before they were of any use.
+ * outdone by the next ones before they were of any use.  Nor, then, is anybody for the second tree.
  */
-static bool is_served(struct step *st, struct mesh *m, struct slot *s)
+static bool can_wait(struct step *st, struct mesh *m, struct slot *s)
 {
-	if (is_of_ring(m, s) || !s->use || s->use == s->want || !s->want || s->want->session) {
+	bool is_served = s->use && s->use != s->want;
+	bool is_spare = !s->use && is_second(m, s) && mesh_is_storm(m, st->now.mono_ms);
+
+	if (is_of_ring(m, s) || !s->want || s->want->session || !(is_served || is_spare)) {
 		s->wait_ms = 0;
 		return false;
 	}
@@ -402,7 +413,8 @@ static bool is_served(struct step *st, struct mesh *m, struct slot *s)
 		s->wait_ms = st->now.mono_ms + rng_jitter(&st->n->rng, TREE_WAIT_MS, 50);
 	/* More are coming, perhaps. */
 	if (st->now.mono_ms >= s->wait_ms && (st->now.mono_ms >= s->wait_ms + TREE_WAIT_MORE_MS ||
-	                                      st->now.mono_ms - m->newcomer_ms >= TREE_CALM_MS))
+	                                      (st->now.mono_ms - m->newcomer_ms >= TREE_CALM_MS &&
+	                                       !mesh_is_storm(m, st->now.mono_ms))))
 		return false;
 	mesh_changed(m);
 	return true;
@@ -410,7 +422,7 @@ static bool is_served(struct step *st, struct mesh *m, struct slot *s)
 
 static void want_slot(struct step *st, struct mesh *m, struct slot *s)
 {
-	tree_want(m, is_served(st, m, s) ? s->use : s->want);
+	tree_want(m, can_wait(st, m, s) ? s->use : s->want);
 }
 
 void tree_choose(struct step *st, struct mesh *m)

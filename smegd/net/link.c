@@ -311,6 +311,7 @@ void link_drop(struct link *l)
 	move(l, LINK_FLUSHING);
 	list_add(&l->net->dropped, &l->node);
 	l->give_up_ms = pump_now() + NET_FLUSH_MS;
+	pipe_hurry(&l->pipe);
 	if (pipe_is_drained(&l->pipe))
 		linger(l);
 	else

@@ -319,6 +319,8 @@ static struct conn *conn_new(struct local *l, const struct local_peer *peer)
 		mem_free(l->mem, c);
 		return NULL;
 	}
+	pipe_hurry(
+		&c->pipe); /* whoever asked for a list gets the next piece when this one has left */
 	c->number = ++l->last_number;
 	list_add(&l->conns, &c->node);
 	l->conns_count++;

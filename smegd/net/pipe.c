@@ -166,6 +166,8 @@ static void send_on(struct pipe *p)
 	iov = (nng_iov){ .iov_buf = chunk->at + chunk->sent,
 		         .iov_len = chunk->count - chunk->sent };
 	aio = op_begin(&p->send);
+	if (!p->is_urgent && p->queued == iov.iov_len)
+		op_set_patience(&p->send, iov.iov_len);
 	nng_aio_set_iov(aio, 1, &iov);
 	nng_stream_send(p->stream, aio);
 }
@@ -296,8 +298,15 @@ int pipe_send(struct pipe *p, enum lane lane, const struct bytes *parts, size_t 
 	list_add(&p->lanes[lane], &chunk->node);
 	p->used = true;
 	p->queued += total;
+	op_hurry(&p->send); /* this one follows it */
 	send_on(p);
 	return 0;
+}
+
+void pipe_hurry(struct pipe *p)
+{
+	p->is_urgent = true;
+	op_hurry(&p->send);
 }
 
 bool pipe_is_drained(const struct pipe *p)

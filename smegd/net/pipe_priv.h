@@ -39,6 +39,7 @@ struct pipe {
 	bool broken; /* a send has failed: what is queued later goes nowhere */
 	bool closed;
 	bool used;                      /* something was queued, ever */
+	bool is_urgent;                 /* somebody waits for `drained` */
 	int err;                        /* the first that is worth telling */
 	struct list lanes[LANE__COUNT]; /* of chunks */
 	struct chunk *sending;
@@ -74,6 +75,11 @@ void pipe_resume(struct pipe *p);
  */
 int pipe_send(struct pipe *p, enum lane lane, const struct bytes *parts, size_t count) MUST_CHECK;
 
+/*
+ * `drained` is waited for: it comes at once when all has left.  Else it comes, and
+ * pipe_is_drained() tells of it, when the loop wakes for whatever reason.
+ */
+void pipe_hurry(struct pipe *p);
 /* Has all left that was queued?  Was ever anything? */
 bool pipe_is_drained(const struct pipe *p);
 bool pipe_is_used(const struct pipe *p);

@@ -15,6 +15,9 @@
  *   - After a sleep an aio stays marked so that a later timeout of it counts as success
  * (a_expire_ok is never reset): the aio that sleeps does nothing else.
  *
+ * Most sends end at once and all right, and nothing follows them.  That wakes nobody: it is noted
+ * when the loop wakes for another reason.  Else every frame would wake it twice.
+ *
  * Alarms share one sleeping aio: one for each of a thousand links would be a thousand aios that
  * mostly wait for nothing.
  */
@@ -31,8 +34,17 @@
 static void op_landed(void *arg)
 {
 	struct op *o = arg;
+	struct pump *p = o->pump;
+	size_t moved = nng_aio_result(o->aio) == 0 ? nng_aio_count(o->aio) : 0;
+	bool wakes;
 
-	pump_post(o->pump, &o->notice);
+	pthread_mutex_lock(&p->lock);
+	wakes = o->patience == 0 || o->patience != moved;
+	list_add(&p->posted, &o->notice.node);
+	pthread_mutex_unlock(&p->lock);
+	/* As with pump_post(), `o` may be gone: the loop could have run it. */
+	if (wakes)
+		p->wake(p->wake_ctx);
 }
 
 static void op_run(struct notice *notice)
@@ -72,7 +84,29 @@ nng_aio *op_begin(struct op *o)
 {
 	assert(!o->busy);
 	o->busy = true;
+	o->patience = 0; /* nobody else looks at it now */
 	return o->aio;
+}
+
+void op_set_patience(struct op *o, size_t count)
+{
+	pthread_mutex_lock(&o->pump->lock);
+	o->patience = count;
+	pthread_mutex_unlock(&o->pump->lock);
+}
+
+void op_hurry(struct op *o)
+{
+	bool has_landed;
+
+	if (!o->busy)
+		return;
+	pthread_mutex_lock(&o->pump->lock);
+	has_landed = o->patience && !list_is_empty(&o->notice.node);
+	o->patience = 0;
+	pthread_mutex_unlock(&o->pump->lock);
+	if (has_landed)
+		pump_wake(o->pump);
 }
 
 int64_t pump_now(void)

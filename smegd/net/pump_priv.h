@@ -30,6 +30,8 @@ struct op {
 	nng_aio *aio;
 	void (*done)(struct op *op);
 	bool busy; /* nng has it, or it is posted and not run yet */
+	/* Under the pump's lock.  Success with that count wakes nobody; 0: any end wakes. */
+	size_t patience;
 };
 
 /* Zeroed is valid for op_fini().  -ENOMEM. */
@@ -44,6 +46,13 @@ void op_fini(struct op *o);
 
 /* Mark it busy (it must not be) and return the aio to hand to nng. */
 nng_aio *op_begin(struct op *o);
+/*
+ * Until it begins anew: if it ends well, having moved all `count` bytes, `done` may wait until the
+ * loop wakes for another reason.
+ */
+void op_set_patience(struct op *o, size_t count);
+/* No longer: somebody waits for its end, which may have been a while ago. */
+void op_hurry(struct op *o);
 
 /* A moment at which `ring` is called. */
 struct alarm {
