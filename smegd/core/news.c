@@ -143,6 +143,7 @@ static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
 	if (item->stmt)
 		stmt_unref(st->n->mem, item->stmt);
 	l->next++;
+	l->due = MAX_OF(l->due, first_number(m));
 	memset(item, 0, sizeof(*item));
 	item->stmt = stmt_ref(s);
 	item->id = stmt_id(s);

@@ -96,6 +96,16 @@ bool node_mesh_find(const struct node *n, const char *name, struct mesh_view *re
 	return true;
 }
 
+bool node_mesh_leader(const struct node *n, const char *name, struct key *ret_leader)
+{
+	const struct mesh *m = mesh_by_name(n, name);
+	uint32_t acknowledged;
+	int64_t at_ms;
+
+	return m && is_shown(m) && beat_view(m, ret_leader, &at_ms, &acknowledged) &&
+	       !key_is_zero(ret_leader);
+}
+
 const char *node_expelled_from(const struct node *n, size_t index)
 {
 	struct mesh *m;

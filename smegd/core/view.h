@@ -70,6 +70,9 @@ bool node_mesh_view(const struct node *n, size_t index, struct mesh_view *ret);
 /* By local name or id; false: no such mesh. */
 bool node_mesh_find(const struct node *n, const char *name, struct mesh_view *ret);
 
+/* X25519 key of who leads it; false: no such mesh, or nobody is known to.  Cheaper than a view. */
+bool node_mesh_leader(const struct node *n, const char *name, struct key *ret_leader);
+
 /* The name of the index-th mesh that this host was expelled from; NULL: there are no more. */
 const char *node_expelled_from(const struct node *n, size_t index);
 

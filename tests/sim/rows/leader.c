@@ -18,13 +18,13 @@ struct office {
 static bool knows(struct world *w, struct host *h, void *ctx)
 {
 	struct office *o = ctx;
-	struct mesh_view v;
+	struct key leader;
 
 	(void)w;
-	if (!h->is_up || !node_mesh_find(h->node, o->m->mesh, &v) || key_is_zero(&v.leader) ||
-	    key_equal(&v.leader, &o->gone))
+	if (!h->is_up || !node_mesh_leader(h->node, o->m->mesh, &leader) ||
+	    key_equal(&leader, &o->gone))
 		return false;
-	o->leaders += key_equal(&v.leader, &v.self);
+	o->leaders += key_equal(&leader, &o->m->members[h->index].key);
 	return true;
 }
 
