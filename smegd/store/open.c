@@ -130,7 +130,7 @@ int store_connect(struct store *s, const char *name)
 		rc = sqlite3_exec(s->db,
 		                  "PRAGMA locking_mode=EXCLUSIVE;" /* before anything is read */
 		                  "PRAGMA temp_store=MEMORY;"
-		                  "PRAGMA cache_size=-256;" /* see above; KiB */
+		                  "PRAGMA cache_size=-128;" /* see above; KiB */
 		                  "PRAGMA trusted_schema=OFF;"
 		                  "PRAGMA cell_size_check=ON;"
 		                  "PRAGMA secure_delete=ON;" /* keys of a mesh that was left */

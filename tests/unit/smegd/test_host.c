@@ -191,6 +191,22 @@ static void test_groups_are_found_by_name(void **state)
 	assert_int_equal(host_group("root", &gid), 0);
 	assert_int_equal(gid, 0);
 	assert_int_equal(host_group("no-such-group", &gid), -ENOENT);
+	assert_int_equal(host_group("0", &gid), -ENOENT); /* a number is no name */
+	assert_int_equal(host_group("roo", &gid), -ENOENT);
+	assert_int_equal(host_group("-s", &gid), -ENOENT);
+}
+
+/* Of the name service nothing is loaded. */
+static void test_looking_up_a_group_loads_no_modules(void **state)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[600];
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		assert_null(strstr(line, "libnss_"));
+	fclose(f);
 }
 
 /* --- the heap; a sanitizer has one of its own --- */
@@ -279,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_clocks_and_entropy_are_there),
 		cmocka_unit_test(test_the_host_name_is_a_label_or_nothing),
 		cmocka_unit_test(test_groups_are_found_by_name),
+		cmocka_unit_test(test_looking_up_a_group_loads_no_modules),
 		cmocka_unit_test(test_large_blocks_are_mapped_apart),
 		cmocka_unit_test(test_trimming_gives_back_holes),
 	};

@@ -102,7 +102,7 @@ static void test_many_rows_are_not_kept_in_memory(void **state)
 	enum {
 		ROWS = 6000,
 		VALUE_BYTES = 300,
-		MEMORY_MAX = 512 * 1024
+		MEMORY_MAX = 384 * 1024
 	};
 	struct scratch d;
 	struct store *s;
