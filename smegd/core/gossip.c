@@ -287,10 +287,13 @@ static void each_session(struct step *st,
 
 static void pull_random(struct step *st, struct mesh *m)
 {
+	int64_t pause_ms = st->n->options.pull_interval_ms;
 	struct session *s;
 
-	m->repair_ms =
-		st->now.mono_ms + rng_jitter(&st->n->rng, st->n->options.pull_interval_ms, 30);
+	/* Who comes in amid others misses what was told before anybody knew it. */
+	if (mesh_is_settling(m, st->now.mono_ms))
+		pause_ms = MIN_OF(pause_ms, STORM_PULL_MS);
+	m->repair_ms = st->now.mono_ms + rng_jitter(&st->n->rng, pause_ms, 30);
 	if (!m->sessions_all)
 		return;
 	s = m->sessions[rng_below(&st->n->rng, m->sessions_all)];

@@ -31,6 +31,7 @@
 #define STORM_NEWCOMERS 16u                    /* more of them, and what can wait does */
 #define STORM_CALM_MS (5 * MS_PER_SECOND)      /* without a newcomer: it is over */
 #define STORM_SETTLE_MS (30 * MS_PER_SECOND)   /* and what had waited is done */
+#define STORM_PULL_MS 1500                     /* a digest with a random neighbour, until then */
 #define STORM_GUARD_MS (10 * MS_PER_SECOND)    /* without a newcomer, before watchers are chosen */
 #define STORM_WAIT_MS (30 * MS_PER_SECOND)     /* the longest that anything waits for that */
 #define FEW_WAIT_MS (8 * MS_PER_SECOND)        /* for more changes before members are counted */

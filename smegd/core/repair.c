@@ -36,7 +36,7 @@
 
 #define CHECK_AFTER_MS 30
 #define RECHECK_MS 200        /* between two looks at what keeps moving, over all neighbours */
-#define STORM_CHECK_MS 1500   /* instead of both while many join: all is moving */
+#define STORM_CHECK_MS 700    /* instead of both while many join: all is moving */
 #define PATIENCE_MS 60        /* more, for the other side to catch us up */
 #define REPAIR_PAUSE_MS 500   /* between two repairs that we begin with one neighbour */
 #define CATCH_UP_MAX 4        /* statements that are sent without a sketch */

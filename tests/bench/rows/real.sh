@@ -97,4 +97,5 @@ left=$(comm -23 <(printf '%s\n' $all | sort) <(printf '%s\n' $dead | sort))
 begun=$(ms)
 kill -KILL $doomed
 "$await" $((count - killed)) 120 $(sockets $left) >"$T/took" || exit 1
+note "processor time $(cpu)"
 figure real_crash_known_s "$(seconds $(($(ms) - begun)))" s
