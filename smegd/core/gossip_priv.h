@@ -28,10 +28,10 @@ struct session;
 #define TREE_LEVELS 8 /* 4-bit digits of a position that are told apart: 16^8 members */
 #define TREE_DIGITS 16
 
-/* The peers next to us on either side, by position in tree 1: two are neighbours of each other. */
 enum {
-	RING_NEXT,
-	RING_BEFORE,
+	RING_NEXT,   /* by position in tree 1 */
+	RING_BEFORE, /* the same; each is the other's next */
+	RING_OTHER,  /* the next by position in tree 2 */
 	RING
 };
 

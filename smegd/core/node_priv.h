@@ -244,7 +244,7 @@ struct mesh {
 	struct tree trees[TREES];
 	int64_t newcomer_ms;      /* mono: when the last one came in */
 	unsigned newcomers;       /* that came less than STORM_CALM_MS after each other */
-	struct slot ring[RING];   /* our neighbours in the ring of tree 1's positions */
+	struct slot ring[RING];   /* our neighbours in the rings of positions */
 	struct uplinks uplinks;   /* a leaf's */
 	struct carriage carriage; /* a client's */
 	bool has_leaves;          /* some that we talk to may be leaves */

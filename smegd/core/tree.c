@@ -143,7 +143,7 @@ static uint64_t distance(const struct mesh *m, size_t t, const struct slot *s, u
 {
 	uint64_t ours = m->trees[t].position;
 
-	if (s == &m->ring[RING_NEXT])
+	if (s == &m->ring[RING_NEXT] || s == &m->ring[RING_OTHER])
 		return position - ours;
 	return s == &m->ring[RING_BEFORE] ? ours - position : position ^ ours;
 }
@@ -163,7 +163,7 @@ static bool is_nearer(const struct mesh *m, size_t t, const struct slot *s, cons
 
 static struct slot *slot_at(struct mesh *m, const struct spot *at, size_t i, size_t *ret_tree)
 {
-	*ret_tree = i < TREES ? i : 0;
+	*ret_tree = i < TREES ? i : i == TREES + RING_OTHER;
 	return i < TREES ? slot_of(m, i, at) : &m->ring[i - TREES];
 }
 
@@ -196,8 +196,10 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 
 static bool is_any_stale(const struct mesh *m)
 {
-	bool any = m->ring[RING_NEXT].is_stale || m->ring[RING_BEFORE].is_stale;
+	bool any = false;
 
+	for (size_t i = 0; i < RING; i++)
+		any |= m->ring[i].is_stale;
 	for (size_t t = 0; t < TREES; t++)
 		for (size_t l = 0; l < m->trees[t].depth; l++)
 			for (size_t d = 0; d < TREE_DIGITS; d++)
