@@ -85,12 +85,3 @@ void stmt_digest16(const struct stmt *s, uint8_t out[16])
 {
 	digest_bytes(&s->digest, out);
 }
-
-void digest_fingerprint(const struct digest_sum *sum, uint8_t out[FINGERPRINT_BYTES])
-{
-	struct writer w;
-
-	writer_init(&w, out, FINGERPRINT_BYTES);
-	write_u64(&w, sum->low);
-	assert(w.err == 0);
-}

@@ -1,7 +1,7 @@
 /*
  * One member's registers, and what follows from them.
  *
- * Standing, admission in force, digest and fingerprint are functions of the registers, of the mesh
+ * Standing, admission in force and digest are functions of the registers, of the mesh
  * key's statements and of the floor, and of nothing else: they are computed anew after each change
  * rather than moved along by rules, so that the order of arrival cannot leave a trace.
  *
@@ -202,13 +202,6 @@ struct digest_sum entry_sum(const struct entry *e)
 	if (e->remove)
 		digest_add(&sum, &e->remove->digest);
 	return sum;
-}
-
-void entry_fingerprint(const struct entry *e, uint8_t out[FINGERPRINT_BYTES])
-{
-	struct digest_sum sum = entry_sum(e);
-
-	digest_fingerprint(&sum, out);
 }
 
 struct entry *entry_open(struct set *s, struct entry *e)

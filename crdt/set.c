@@ -168,11 +168,6 @@ void set_digest(const struct set *s, uint8_t out[DIGEST_BYTES])
 	digest_bytes(&sum, out);
 }
 
-void set_mesh_fingerprint(const struct set *s, uint8_t out[FINGERPRINT_BYTES])
-{
-	digest_fingerprint(&s->mesh_sum, out);
-}
-
 static int held_visit(const struct entry *e, enum stmt_kind kind, set_visit *visit, void *ctx)
 {
 	const struct held *h;

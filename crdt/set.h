@@ -20,7 +20,6 @@
 #include "crdt/record.h"
 
 #define DIGEST_BYTES 16
-#define FINGERPRINT_BYTES 8
 
 struct set;
 
@@ -126,9 +125,6 @@ const struct key *entry_subject(const struct entry *e);
 /* The greatest admission in force, or NULL.  `s` is the set that the entry is of. */
 const struct stmt *entry_admission(const struct set *s, const struct entry *e);
 
-/* Of all registers. */
-void entry_fingerprint(const struct entry *e, uint8_t out[FINGERPRINT_BYTES]);
-
 /* Appointed and not revoked. */
 bool set_is_administrator(const struct set *s, const struct key *sign_public);
 
@@ -153,9 +149,6 @@ int set_visit_member(const struct set *s, const struct key *member, set_visit *v
 
 /* The same for all: the mesh key's statements first, then each member's, in key order. */
 int set_visit_all(const struct set *s, set_visit *visit, void *ctx) MUST_CHECK;
-
-/* Hash of the mesh key's statements alone, as a fingerprint. */
-void set_mesh_fingerprint(const struct set *s, uint8_t out[FINGERPRINT_BYTES]);
 
 /*
  * Forget what is older than life.  The floor is the greatest now - life ever acted on.

@@ -62,7 +62,6 @@ int set_offer_scanned(struct set *s,
 void digest_add(struct digest_sum *sum, const struct digest_sum *other);
 void digest_subtract(struct digest_sum *sum, const struct digest_sum *other);
 void digest_bytes(const struct digest_sum *sum, uint8_t out[DIGEST_BYTES]);
-void digest_fingerprint(const struct digest_sum *sum, uint8_t out[FINGERPRINT_BYTES]);
 
 /* --- index.c --- */
 
