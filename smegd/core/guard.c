@@ -292,8 +292,14 @@ bool watch_wants(const struct mesh *m, const struct peer *p)
 
 void guard_member(struct step *st, struct mesh *m, const struct entry *e)
 {
-	if (e->standing != STANDING_IN && find_guard(m->watching, &e->member))
-		m->watching->look_ms = st->now.mono_ms;
+	struct watching *w = m->watching;
+
+	if (e->standing == STANDING_IN || !find_guard(w, &e->member))
+		return;
+	/* Where many have gone at once, so have watchers of many: first all are to hear of it. */
+	w->look_ms = st->now.mono_ms;
+	if (w->guards_count > GUARD_HURRY_BELOW)
+		w->look_ms += rng_jitter(&st->n->rng, GUARD_OUT_MS, 50);
 }
 
 /* --- the sign of life

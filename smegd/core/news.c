@@ -34,7 +34,7 @@
 #define BATCH_MAX_MS 100
 #define BURST 32           /* news in a second, while a mesh settles after many have joined */
 #define BURST_BATCH_MS 250 /* for those */
-#define REPAIRED_WIDE 4    /* rounds to all fingers of what came by repair, in a row */
+#define REPAIRED_WIDE 2    /* rounds to all fingers of what came by repair, in a row */
 #define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
 #define REPAIRED_TOLD 3                      /* fingers, about, in any other round */
 #define LAG_RISES 8                          /* by that part of itself, and 1 ms */

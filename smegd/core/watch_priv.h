@@ -44,7 +44,8 @@
 #define GUARD_PAUSE_MS (10 * MS_PER_SECOND)  /* between two changes of the choice */
 #define GUARD_HURRY_MS MS_PER_SECOND         /* the same, with fewer than three */
 #define GUARD_HURRY_BELOW 3u
-#define GUARD_CLIENT 2u /* watchers of a client */
+#define GUARD_OUT_MS (3 * MS_PER_SECOND) /* after one of more than three has left the group */
+#define GUARD_CLIENT 2u                  /* watchers of a client */
 #define REFUTE_FIRST_MS MS_PER_SECOND
 #define REFUTE_MAX_MS (60 * MS_PER_SECOND)
 #define REFUTE_RESET_MS (10 * MS_PER_MINUTE)

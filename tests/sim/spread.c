@@ -111,13 +111,11 @@ static uint64_t marked(const struct world *w)
 	return sum;
 }
 
-void spread_change(
+void spread_tell(
 	struct world *w, struct model *m, unsigned origin, int64_t within_us, struct spread *ret)
 {
 	struct watch watch = { .m = m, .origin = origin };
 	struct tracker t;
-	struct traffic before = traffic_of(w);
-	uint64_t marked_before = marked(w);
 	int64_t begun_us = w->now_us;
 	struct command c = { .kind = CMD_SET };
 	char *text = c.settings.description;
@@ -134,6 +132,16 @@ void spread_change(
 	crypto_mark(watch.text);
 	host_command(w, w->hosts[origin], &c);
 	follow(w, &t, begun_us, within_us, ret);
+}
+
+void spread_change(
+	struct world *w, struct model *m, unsigned origin, int64_t within_us, struct spread *ret)
+{
+	struct traffic before = traffic_of(w);
+	uint64_t marked_before = marked(w);
+	int64_t begun_us = w->now_us;
+
+	spread_tell(w, m, origin, within_us, ret);
 	world_run(w, begun_us + ret->last_us + SPREAD_TAIL_US, NULL, NULL);
 	crypto_mark((struct bytes){ NULL, 0 });
 	ret->copies = (double)(marked(w) - marked_before) / (double)ret->hosts;

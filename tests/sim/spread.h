@@ -23,6 +23,10 @@ struct spread {
 void spread_change(
 	struct world *w, struct model *m, unsigned origin, int64_t within_us, struct spread *ret);
 
+/* The same without that while; no copies, bytes or portions. */
+void spread_tell(
+	struct world *w, struct model *m, unsigned origin, int64_t within_us, struct spread *ret);
+
 /* `victims` die at once, told or by power-off; known: each live host misses all of them. */
 struct crash {
 	const unsigned *victims;
