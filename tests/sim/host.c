@@ -349,10 +349,13 @@ static void carry(struct world *w, struct host *h, const struct effect *e)
 
 static void step(struct world *w, struct host *h, const struct event *ev)
 {
+	uint64_t records = origin_records();
+
 	origin_watch_counters(true);
 	if (node_step(h->node, ev, &w->fx))
 		abort();
 	origin_watch_counters(false);
+	h->records += origin_records() - records;
 	for (size_t i = 0; i < w->fx.count; i++)
 		carry(w, h, &w->fx.list[i]);
 	invariant_step(w, h);

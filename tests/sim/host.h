@@ -61,6 +61,7 @@ struct host {
 	uint64_t last_request;
 	struct outcome outcome;
 	uint64_t statements_refused;
+	uint64_t records; /* that it signed */
 	uint64_t refuted; /* times that it was pruned and came back */
 	uint64_t sent_portions;
 	uint64_t sent_bytes;

@@ -41,6 +41,7 @@ static struct {
 	size_t cap; /* a power of 2 */
 	bool is_watching;
 	unsigned setbacks;
+	uint64_t records;
 } the;
 
 static uint64_t sum_on(uint64_t sum, struct bytes b)
@@ -129,6 +130,7 @@ static void note_meaning(struct signer *s,
 	counter = read_u64(&r);
 	the.setbacks += counter <= s->counter;
 	s->counter = counter;
+	the.records++;
 }
 
 static bool is_noted(const char *label)
@@ -198,6 +200,11 @@ bool origin_is_administrator(const struct key *signer)
 void origin_watch_counters(bool watch)
 {
 	the.is_watching = watch;
+}
+
+uint64_t origin_records(void)
+{
+	return the.records;
 }
 
 unsigned origin_take_setbacks(void)

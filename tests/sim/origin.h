@@ -43,4 +43,7 @@ bool origin_is_administrator(const struct key *signer); /* a mesh's key has appo
 void origin_watch_counters(bool watch);
 unsigned origin_take_setbacks(void);
 
+/* Records that steps have signed so far. */
+uint64_t origin_records(void);
+
 #endif
