@@ -106,6 +106,44 @@ bool node_mesh_leader(const struct node *n, const char *name, struct key *ret_le
 	       !key_is_zero(ret_leader);
 }
 
+static const char *mesh_excess(const struct mesh *m)
+{
+	const struct newslog *log = &m->log;
+
+	if (m->sessions_all > LIMIT_SESSIONS || m->sessions_count > m->sessions_all)
+		return "sessions";
+	if (log->due > log->next || log->announced > log->next || log->lag_ms < 0)
+		return "the log";
+	if (log->list && log->next - log->due > NEWS_LOG_MAX)
+		return "news that were not told";
+	if (m->set && set_count(m->set) > LIMIT_MEMBERS)
+		return "members";
+	/* Soft state is for those that the set knows, and who else holds a session or a dial. */
+	if (m->set && m->peers.count > set_count(m->set) + LIMIT_SESSIONS)
+		return "peers";
+	if (m->issued.count > LIMIT_INVITES)
+		return "invites";
+	return NULL;
+}
+
+const char *node_excess(const struct node *n, struct node_load *ret)
+{
+	const char *excess = NULL;
+	const struct mesh *m;
+	size_t meshes = 0;
+
+	*ret = (struct node_load){ .sessions = 0 };
+	mesh_for_each(m, n) {
+		const char *mine = mesh_excess(m);
+
+		excess = excess ? excess : mine;
+		meshes++;
+		ret->sessions += m->sessions_all;
+		ret->members += m->set ? set_count(m->set) : 0;
+	}
+	return meshes > LIMIT_MESHES ? "meshes" : excess;
+}
+
 const char *node_expelled_from(const struct node *n, size_t index)
 {
 	struct mesh *m;

@@ -73,6 +73,15 @@ bool node_mesh_find(const struct node *n, const char *name, struct mesh_view *re
 /* X25519 key of who leads it; false: no such mesh, or nobody is known to.  Cheaper than a view. */
 bool node_mesh_leader(const struct node *n, const char *name, struct key *ret_leader);
 
+/* How much it holds, of all meshes. */
+struct node_load {
+	size_t sessions;
+	size_t members;
+};
+
+/* What is beyond its bounds, which nothing from outside should bring about; NULL: nothing is. */
+const char *node_excess(const struct node *n, struct node_load *ret);
+
 /* The name of the index-th mesh that this host was expelled from; NULL: there are no more. */
 const char *node_expelled_from(const struct node *n, size_t index);
 

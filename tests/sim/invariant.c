@@ -17,7 +17,7 @@
 #include "tests/sim/invariant.h"
 
 #include "crdt/record.h"
-#include "smegd/core/node_priv.h"
+#include "smegd/core/view.h"
 #include "tests/sim/check.h"
 #include "tests/sim/origin.h"
 
@@ -209,44 +209,16 @@ void invariant_roster(struct world *w,
 
 /* --- bounds ----------------------------------------------------------------------------------- */
 
-static const char *mesh_excess(const struct mesh *m)
-{
-	const struct newslog *log = &m->log;
-
-	if (m->sessions_all > LIMIT_SESSIONS || m->sessions_count > m->sessions_all)
-		return "sessions";
-	if (log->due > log->next || log->announced > log->next || log->lag_ms < 0)
-		return "the log";
-	if (log->list && log->next - log->due > NEWS_LOG_MAX)
-		return "news that were not told";
-	if (m->set && set_count(m->set) > LIMIT_MEMBERS)
-		return "members";
-	/* Soft state is for those that the set knows, and who else holds a session or a dial. */
-	if (m->set && m->peers.count > set_count(m->set) + LIMIT_SESSIONS)
-		return "peers";
-	if (m->issued.count > LIMIT_INVITES)
-		return "invites";
-	return NULL;
-}
-
 void invariant_step(struct world *w, const struct host *h)
 {
 	size_t most = EFFECTS_MAX;
-	const struct mesh *m;
-	size_t meshes = 0;
+	struct node_load load;
+	const char *excess = node_excess(h->node, &load);
 
-	mesh_for_each(m, h->node) {
-		const char *excess = mesh_excess(m);
-
-		meshes++;
-		/* Who leaves deletes all rows, and its set is empty by now. */
-		most += 8 * m->sessions_all +
-		        4 * MAX_OF(m->set ? set_count(m->set) : 0, w->hosts_count);
-		if (excess)
-			world_fail(w, "host %u: %s out of bounds", h->index, excess);
-	}
-	if (meshes > LIMIT_MESHES)
-		world_fail(w, "host %u: meshes out of bounds", h->index);
+	/* Who leaves deletes all rows, and its set is empty by now. */
+	most += 8 * load.sessions + 4 * MAX_OF(load.members, w->hosts_count);
+	if (excess)
+		world_fail(w, "host %u: %s out of bounds", h->index, excess);
 	if (w->fx.count > most || h->todo_count > TODO_MAX)
 		world_fail(w, "host %u: %zu effects, %zu answers wait", h->index, w->fx.count,
 		           h->todo_count);

@@ -291,6 +291,7 @@ static size_t stuff(struct side *s, uint64_t link, const uint8_t *chunk, size_t 
 		do
 			side_expect_nothing(s);
 		while (s->rig.mem.live > idle && rig_wait(&s->rig, rig_now() + 300));
+		side_expect_nothing(s); /* what has simply left wakes nobody */
 	} while (s->rig.mem.live == idle);
 	return chunks;
 }
