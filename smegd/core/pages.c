@@ -161,7 +161,8 @@ static void give_lacking(struct step *st, struct session *s, const struct msg *m
 
 	if (!l.page || !l.teller)
 		return;
-	memcpy(l.page, msg->u.entries.stmts, count * sizeof(*l.page));
+	if (count)
+		memcpy(l.page, msg->u.entries.stmts, count * sizeof(*l.page));
 	qsort(l.page, count, sizeof(*l.page), compare_raw);
 	if (key_is_zero(&msg->u.entries.from))
 		err = set_visit_member(set, NULL, give_if_lacking, &l);

@@ -214,3 +214,11 @@ unsigned origin_take_setbacks(void)
 	the.setbacks = 0;
 	return was;
 }
+
+void origin_begin(void)
+{
+	struct map_node *pos;
+
+	map_for_each(pos, &the.signers)
+		container_of(pos, struct signer, node)->counter = 0;
+}

@@ -43,6 +43,9 @@ bool origin_is_administrator(const struct key *signer); /* a mesh's key has appo
 void origin_watch_counters(bool watch);
 unsigned origin_take_setbacks(void);
 
+/* A new world begins: keys may sign with their first counters again. */
+void origin_begin(void);
+
 /* Records that steps have signed so far. */
 uint64_t origin_records(void);
 

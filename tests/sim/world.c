@@ -12,6 +12,8 @@
  */
 #include "tests/sim/world.h"
 
+#include "tests/sim/origin.h"
+
 #include "crdt/pool.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/host.h"
@@ -61,6 +63,7 @@ void world_reseed(struct world *w, uint64_t seed)
 
 void world_init(struct world *w, const struct world_options *options)
 {
+	origin_begin();
 	memset(w, 0, sizeof(*w));
 	w->mem.resize = resize;
 	w->options = *options;
