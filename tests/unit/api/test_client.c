@@ -18,6 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The thread sanitizer calls this before main(); see the file for why. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "suppressions=tests/tsan.supp";
+}
+
 static const struct reply progress = { .kind = REPLY_PROGRESS,
 	                               .version = CONTROL_VERSION,
 	                               .step = 1,
