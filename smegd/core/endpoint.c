@@ -37,6 +37,7 @@ static void list_candidates(struct peer *p, struct candidates *c)
 	struct place places[LIMIT_ENDPOINTS];
 	struct record r;
 	size_t count;
+	bool lacks;
 
 	c->count = 0;
 	if (!e || !e->record)
@@ -48,9 +49,10 @@ static void list_candidates(struct peer *p, struct candidates *c)
 	for (size_t i = 0; i < count; i++)
 		if (places[i].kind != PLACE_NAME)
 			add(c, &places[i].addr, places[i].wg_port);
-	if (p->lacks_address != (!c->count && count > 0))
+	lacks = !c->count && count > 0;
+	if (p->lacks_address != lacks)
 		mesh_changed(p->mesh);
-	p->lacks_address = !c->count && count > 0;
+	p->lacks_address = lacks;
 }
 
 static size_t find(const struct candidates *c, const struct endpoint *e)

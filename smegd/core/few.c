@@ -22,11 +22,6 @@
 
 #define BUSY_MS (2 * MS_PER_SECOND) /* a count waits for our fingers to be connected */
 
-static struct slot *slot_of(struct mesh *m, size_t t, const struct spot *at)
-{
-	return at->level[t] < TREE_LEVELS ? &m->trees[t].slots[at->level[t]][at->digit[t]] : NULL;
-}
-
 static bool has_few(const struct slot *s)
 {
 	return s->members && s->members <= FEW;
@@ -71,7 +66,7 @@ static void count_one(struct mesh *m, const struct entry *e)
 
 	tree_spot(m, &e->member, &at);
 	for (size_t t = 0; t < TREES; t++) {
-		struct slot *s = slot_of(m, t, &at);
+		struct slot *s = tree_slot(m, t, &at);
 
 		if (s && s->members < UINT16_MAX)
 			s->members++;
@@ -86,7 +81,7 @@ static void seek_one(struct step *st, struct mesh *m, const struct entry *e)
 
 	tree_spot(m, &e->member, &at);
 	for (size_t t = 0; t < TREES; t++) {
-		const struct slot *s = slot_of(m, t, &at);
+		const struct slot *s = tree_slot(m, t, &at);
 
 		is_one |= s && has_few(s);
 	}
@@ -153,7 +148,7 @@ void few_member(struct step *st, struct mesh *m, const struct entry *e)
 		p->is_one_of_few = false;
 	tree_spot(m, &e->member, &at);
 	for (size_t t = 0; t < TREES; t++) {
-		struct slot *s = slot_of(m, t, &at);
+		struct slot *s = tree_slot(m, t, &at);
 
 		if (!s || !is_count_off(s, is_finger))
 			continue;

@@ -80,6 +80,8 @@ unsigned tree_level_below(size_t t, const struct session *from);
 
 /* Its positions, as seen from here. */
 void tree_spot(const struct mesh *m, const struct key *k, struct spot *ret_spot);
+/* The slot of that spot; NULL: too close to us to be told apart. */
+struct slot *tree_slot(struct mesh *m, size_t t, const struct spot *at);
 /* A peer in the group that can be dialled, and not this host. */
 bool tree_may_be_finger(const struct mesh *m, const struct entry *e);
 /* Not known to be out of reach; one that is counts again once there is a session. */

@@ -333,14 +333,20 @@ static void self_changed(struct step *st, struct mesh *m, const struct offered *
 		own_changed(st, m);
 }
 
+/* So lately that many have come in a row. */
+static bool have_come(const struct mesh *m, int64_t now_ms, int64_t within_ms)
+{
+	return m->newcomers > STORM_NEWCOMERS && now_ms - m->newcomer_ms < within_ms;
+}
+
 bool mesh_is_storm(const struct mesh *m, int64_t now_ms)
 {
-	return m->newcomers > STORM_NEWCOMERS && now_ms - m->newcomer_ms < STORM_CALM_MS;
+	return have_come(m, now_ms, STORM_CALM_MS);
 }
 
 bool mesh_is_settling(const struct mesh *m, int64_t now_ms)
 {
-	return m->newcomers > STORM_NEWCOMERS && now_ms - m->newcomer_ms < STORM_SETTLE_MS;
+	return have_come(m, now_ms, STORM_SETTLE_MS);
 }
 
 /* Those that were pruned and come back are no crowd: they have their sessions and watchers. */

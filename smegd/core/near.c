@@ -83,7 +83,7 @@ static const struct entry *find_other(struct step *st,
                                       size_t t,
                                       const struct spot *at)
 {
-	struct slot *slot = &m->trees[t].slots[at->level[t]][at->digit[t]];
+	struct slot *slot = tree_slot(m, t, at);
 	size_t count = set_count(m->set);
 
 	if (!slot->tried) {
@@ -184,11 +184,10 @@ void near_measured(struct step *st, struct session *s, int64_t rtt_ms)
 	note_answer(p, rtt_ms);
 	m->is_wide |= is_peer_far(p);
 	for (size_t t = 0; t < TREES; t++) {
-		struct slot *slot;
+		struct slot *slot = tree_slot(m, t, &p->spot);
 
-		if (p->spot.level[t] == TREE_LEVELS || p->is_leaf)
+		if (!slot || p->is_leaf)
 			continue;
-		slot = &m->trees[t].slots[p->spot.level[t]][p->spot.digit[t]];
 		is_used |= slot->want == p;
 		if (!slot->want || slot->want == p || !is_peer_far(slot->want) ||
 		    p->least_ms + GAIN_MS >= slot->want->least_ms)

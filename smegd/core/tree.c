@@ -95,8 +95,7 @@ static void fit_depth(struct mesh *m)
 	}
 }
 
-/* NULL: too close to be told apart. */
-static struct slot *slot_of(struct mesh *m, size_t t, const struct spot *at)
+struct slot *tree_slot(struct mesh *m, size_t t, const struct spot *at)
 {
 	if (at->level[t] == TREE_LEVELS)
 		return NULL;
@@ -164,7 +163,7 @@ static bool is_nearer(const struct mesh *m, size_t t, const struct slot *s, cons
 static struct slot *slot_at(struct mesh *m, const struct spot *at, size_t i, size_t *ret_tree)
 {
 	*ret_tree = i < TREES ? i : i == TREES + RING_OTHER;
-	return i < TREES ? slot_of(m, i, at) : &m->ring[i - TREES];
+	return i < TREES ? tree_slot(m, i, at) : &m->ring[i - TREES];
 }
 
 /* Offer a member to its slots; all: also to those that are settled. */
@@ -305,7 +304,7 @@ bool tree_holds(struct mesh *m, const struct peer *p)
 void tree_member(struct step *st, struct mesh *m, const struct entry *e)
 {
 	struct peer *p = mesh_peer(m, &e->member);
-	bool is_finger = is_peer(m, e) && record_has_places(e->record);
+	bool is_finger = tree_may_be_finger(m, e);
 
 	few_member(st, m, e);
 	if (p)
@@ -324,8 +323,7 @@ void tree_session_up(struct step *st, struct session *s)
 	struct mesh *m = s->mesh;
 	const struct entry *e = set_find(m->set, &s->peer->key);
 
-	s->peer->is_leaf =
-		e && e->standing == STANDING_IN && !(is_peer(m, e) && record_has_places(e->record));
+	s->peer->is_leaf = e && e->standing == STANDING_IN && !tree_may_be_finger(m, e);
 	m->has_leaves |= s->peer->is_leaf;
 	/* Not in the group as far as we know: it may be new, and knows more than we. */
 	if (s->peer->is_leaf || (e && e->standing == STANDING_EXPELLED))

@@ -183,6 +183,29 @@ void raise_mesh(struct world *w, struct model *m)
 	world_pass(w, 2 * SECOND_US);
 }
 
+unsigned raise_with_clients(struct world *w, struct model *m)
+{
+	unsigned all = (unsigned)m->count;
+	unsigned peers = all - all / 4;
+	char token[TOKEN_TEXT_BYTES];
+
+	/* Which peer of a device carries a client's traffic is what tests/netns looks at. */
+	w->options.devices = false;
+	while (w->hosts_count < all) {
+		struct host *h = host_new(w);
+
+		h->is_natted = h->index >= peers;
+	}
+	m->count = peers;
+	raise_mesh(w, m);
+	expect(w, invite(w, m, 0, all - peers, token), "invite", 0);
+	m->count = all;
+	for (unsigned i = peers; i < all; i++)
+		expect(w, join_as(w, m, i, token, ROLE_CLIENT), "join as a client", i);
+	settle(w, m, MINUTE_US, "with clients");
+	return peers;
+}
+
 unsigned random_host(struct world *w, const struct model *m)
 {
 	return (unsigned)rng_below(&w->rng, m->count);

@@ -12,6 +12,10 @@
  */
 void raise_mesh(struct world *w, struct model *m);
 
+/* The same, and then the last quarter of the hosts join as clients behind NAT.  The first of them.
+ */
+unsigned raise_with_clients(struct world *w, struct model *m);
+
 /* Run a command to its end; its error. */
 int command(struct world *w, struct host *h, struct command *c);
 void expect(struct world *w, int err, const char *what, unsigned host);

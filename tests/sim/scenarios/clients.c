@@ -5,6 +5,7 @@
  */
 #include "tests/sim/scenario.h"
 
+#include "tests/sim/act.h"
 #include "tests/sim/spread.h"
 
 #define DEATHS 4
@@ -20,32 +21,11 @@ static void must_spread(struct world *w, struct model *m, unsigned origin)
 		           s.hosts);
 }
 
-static void join_clients(struct world *w, struct model *m, unsigned peers, unsigned all)
-{
-	char token[TOKEN_TEXT_BYTES];
-
-	expect(w, invite(w, m, 0, all - peers, token), "invite", 0);
-	m->count = all;
-	for (unsigned i = peers; i < all; i++)
-		expect(w, join_as(w, m, i, token, ROLE_CLIENT), "join as a client", i);
-	settle(w, m, MINUTE_US, "with clients");
-}
-
 static void run(struct world *w, struct model *m)
 {
 	unsigned all = (unsigned)m->count;
-	unsigned peers = all - all / 4;
+	unsigned peers = raise_with_clients(w, m);
 
-	/* Which peer of a device carries a client's traffic is what tests/netns looks at. */
-	w->options.devices = false;
-	while (w->hosts_count < all) {
-		struct host *h = host_new(w);
-
-		h->is_natted = h->index >= peers;
-	}
-	m->count = peers;
-	raise_mesh(w, m);
-	join_clients(w, m, peers, all);
 	world_pass(w, 20 * SECOND_US);
 	must_spread(w, m, all - 1);
 	must_spread(w, m, 0);

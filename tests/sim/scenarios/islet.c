@@ -6,6 +6,8 @@
  */
 #include "tests/sim/scenario.h"
 
+#include "tests/sim/act.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,17 +23,6 @@ enum side {
 /* If the leader is cut off with them, beats go on, and only the look at a third peer finds it. */
 #define WITHIN_LEADER_US (10 * MINUTE_US)
 #define TURNS 3
-
-static void join_clients(struct world *w, struct model *m, unsigned peers, unsigned all)
-{
-	char token[TOKEN_TEXT_BYTES];
-
-	expect(w, invite(w, m, 0, all - peers, token), "invite", 0);
-	m->count = all;
-	for (unsigned i = peers; i < all; i++)
-		expect(w, join_as(w, m, i, token, ROLE_CLIENT), "join as a client", i);
-	settle(w, m, MINUTE_US, "with clients");
-}
 
 /* All that this client is connected with.  Returns how many. */
 static unsigned cut_islet(struct world *w, const struct model *m, unsigned client)
@@ -149,17 +140,8 @@ static void strand(struct world *w, struct model *m, unsigned client)
 static void run(struct world *w, struct model *m)
 {
 	unsigned all = (unsigned)m->count;
-	unsigned peers = all - all / 4;
+	unsigned peers = raise_with_clients(w, m);
 
-	w->options.devices = false; /* see clients.c */
-	while (w->hosts_count < all) {
-		struct host *h = host_new(w);
-
-		h->is_natted = h->index >= peers;
-	}
-	m->count = peers;
-	raise_mesh(w, m);
-	join_clients(w, m, peers, all);
 	for (unsigned turn = 0; turn < TURNS; turn++) {
 		world_pass(w, MINUTE_US);
 		strand(w, m, peers + turn % (all - peers));
