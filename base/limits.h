@@ -26,7 +26,7 @@
 #define LIMIT_INVITES 4096u   /* per mesh, that this host issued and that have not expired */
 #define LIMIT_ADDRESSES 256u  /* of this host */
 
-#define LIMIT_SKETCH_SYMBOLS 2048u    /* in one part; some 27 KB */
+#define LIMIT_SKETCH_SYMBOLS 2048u    /* in one part; some 20 KB */
 #define LIMIT_SKETCH_INDEX 16384u     /* symbols of one set that can be asked for */
 #define LIMIT_SKETCH_ITEMS (4u << 20) /* items of a set that is compared by sketches */
 

@@ -1,5 +1,5 @@
 /*
- * Sketches: find out in what two sets of 64-bit items differ, at a cost that goes by the
+ * Sketches: find out in what two sets of 48-bit items differ, at a cost that goes by the
  * difference and not by the sets.  A rateless invertible Bloom lookup table.
  *
  * A set has one endless sequence of symbols under a key.  The sender gives any part of it, keeping
@@ -24,7 +24,7 @@ struct sketch_decoder;
 
 /* What a part of `count` symbols takes on the wire at most. */
 #define SKETCH_HEAD_BYTES_MAX 8u
-#define SKETCH_SYMBOL_BYTES_MAX 16u
+#define SKETCH_SYMBOL_BYTES_MAX 14u
 #define SKETCH_BYTES_MAX(count) (SKETCH_HEAD_BYTES_MAX + (count)*SKETCH_SYMBOL_BYTES_MAX)
 
 struct sketch_key {
@@ -33,13 +33,16 @@ struct sketch_key {
 
 /* A set to be compared: distinct items, in any order.  Borrowed wherever it is passed. */
 struct sketch_set {
-	const uint64_t *items;
-	size_t count; /* <= LIMIT_SKETCH_ITEMS (asserted) */
+	const uint64_t *items; /* of SKETCH_ITEM_BITS */
+	size_t count;          /* <= LIMIT_SKETCH_ITEMS (asserted) */
 };
 
+#define SKETCH_ITEM_BITS 48u
+#define SKETCH_CHECK_BITS 24u
+
 struct sketch_symbol {
-	uint64_t items;  /* exclusive or of the items in it */
-	uint32_t checks; /* of their checks */
+	uint64_t items;  /* exclusive or of the items in it: SKETCH_ITEM_BITS */
+	uint32_t checks; /* of their checks: SKETCH_CHECK_BITS */
 	int32_t count;   /* how many */
 };
 
@@ -79,7 +82,7 @@ void sketch_make(const struct sketch_key *key,
                  const struct sketch_set *set,
                  struct sketch_part *part);
 
-/* An error stays in `w`; some 13 bytes per symbol, SKETCH_BYTES_MAX(count) at most. */
+/* An error stays in `w`; some 10 bytes per symbol, SKETCH_BYTES_MAX(count) at most. */
 void sketch_write(const struct sketch_part *part, struct writer *w);
 
 /*

@@ -12,12 +12,12 @@ struct sketch_walk {
 	uint32_t at; /* the symbol that is next; LIMIT_SKETCH_INDEX: no more of them */
 };
 
-/* The second keyed hash of an item: its upper half is the check, all of it seeds the walk. */
+/* The second keyed hash of an item: its upper bits are the check, all of it seeds the walk. */
 uint64_t sketch_mark(const struct sketch_key *key, uint64_t item);
 
 static inline uint32_t sketch_check(uint64_t mark)
 {
-	return (uint32_t)(mark >> 32);
+	return (uint32_t)(mark >> (64 - SKETCH_CHECK_BITS));
 }
 
 static inline struct sketch_walk sketch_walk_start(uint64_t mark)

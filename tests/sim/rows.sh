@@ -6,7 +6,7 @@ sim=${SMEG_BIN:-build/release/bin}/smegsim
 seed=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 echo "seed $seed (repeat with SEED=$seed)"
 bad=0
-# ROW NODES NAME MOST; of few repairs the mean strays
+# ROW NODES NAME MOST
 row() {
 	local value
 	value=$("$sim" --row "$1" --nodes "$2" --seeds 1 --seed "$seed" |
@@ -17,7 +17,7 @@ row() {
 }
 
 row repair 100 repair_1_bytes 250
-row repair 100 repair_16_bytes 800
+row repair 100 repair_16_bytes 700
 row hostile 60 hostile_bad 0
 row churn_short 10 churn_state_ratio 2
 exit $bad

@@ -31,7 +31,7 @@ void world_fill(struct sketch_world *w, size_t common, size_t apart)
 
 	assert_true(common + apart <= ITEMS_MAX);
 	for (size_t i = 0; i < common + apart; i++) {
-		uint64_t item = rng_u64(&w->rng);
+		uint64_t item = rng_u64(&w->rng) >> (64 - SKETCH_ITEM_BITS);
 		bool is_common = i < common;
 		bool is_theirs = is_common || rng_below(&w->rng, 2) == 1;
 
