@@ -305,7 +305,8 @@ static int64_t quiet(struct step *st, struct mesh *m, struct watched *w)
 	int64_t missed = missed_ms(st, w, NULL);
 	struct peer *p;
 
-	/* Whom it is does not matter as long as nothing can be due: to look it up costs most here. */
+	/* Whom it is does not matter as long as nothing can be due: to look it up costs most here.
+	 */
 	if (!w->is_missed && st->now.mono_ms < MIN_OF(missed, w->measure_ms))
 		return MIN_OF(missed, w->measure_ms);
 	p = mesh_peer(m, &w->key);
