@@ -259,16 +259,11 @@ static void handle(struct step *st, const struct event *ev)
 
 static void store_seen(struct step *st)
 {
-	struct map_node *pos;
+	struct seen *seen;
 
-	if (!st->n->seen_dirty)
-		return;
-	st->n->seen_dirty = false;
-	map_for_each(pos, &st->n->seen) {
-		struct seen *seen = container_of(pos, struct seen, node);
-
-		if (seen->is_dirty)
-			rows_put_seen(st, seen);
+	while ((seen = st->n->unsaved)) {
+		st->n->unsaved = seen->next_unsaved;
+		rows_put_seen(st, seen);
 	}
 }
 

@@ -273,7 +273,8 @@ struct seen {
 	struct map_node node;
 	struct key key;
 	uint64_t timestamp_ms;
-	bool is_dirty;
+	bool is_unsaved;
+	struct seen *next_unsaved;
 };
 
 struct node {
@@ -285,7 +286,7 @@ struct node {
 	struct table sessions; /* by id */
 	bool has_closing;      /* among the sessions */
 	struct map seen;
-	bool seen_dirty;
+	struct seen *unsaved; /* of `seen`: to be stored at the end of the step */
 	int64_t last_mono_ms;
 	uint64_t next_dial;
 	bool has_prepared; /* the key for the next join */

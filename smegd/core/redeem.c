@@ -47,8 +47,11 @@ static bool remember(struct node *n, const struct hello *h)
 		map_insert(&n->seen, &seen->node, seen->key.b);
 	}
 	seen->timestamp_ms = h->timestamp_ms;
-	seen->is_dirty = true;
-	n->seen_dirty = true;
+	if (!seen->is_unsaved) {
+		seen->is_unsaved = true;
+		seen->next_unsaved = n->unsaved;
+		n->unsaved = seen;
+	}
 	return true;
 }
 
@@ -133,7 +136,7 @@ enum admit node_admit(struct node *n, const struct hello *hello, struct instant 
 
 bool node_has_unsaved(const struct node *n)
 {
-	return n->seen_dirty;
+	return n->unsaved != NULL;
 }
 
 /* Timestamps of those who never became members are kept as long as a replay would be answered. */
@@ -144,12 +147,12 @@ void redeem_age(struct step *st)
 
 	map_for_each_safe(pos, tmp, &st->n->seen) {
 		struct seen *seen = container_of(pos, struct seen, node);
-		bool is_member = false;
+		bool stays = seen->is_unsaved;
 		struct mesh *m;
 
 		mesh_for_each(m, st->n)
-			is_member |= set_find(m->set, &seen->key) != NULL;
-		if (is_member || st->now.unix_ms - (int64_t)seen->timestamp_ms <= SEEN_LIFE_MS)
+			stays |= set_find(m->set, &seen->key) != NULL;
+		if (stays || st->now.unix_ms - (int64_t)seen->timestamp_ms <= SEEN_LIFE_MS)
 			continue;
 		rows_delete_seen(st, seen);
 		map_remove(&st->n->seen, pos);

@@ -443,7 +443,7 @@ void rows_put_seen(struct step *st, struct seen *seen)
 	write_u64(&w, seen->timestamp_ms);
 	row.value = writer_bytes(&w);
 	step_put(st, &row, true);
-	seen->is_dirty = false;
+	seen->is_unsaved = false;
 }
 
 void rows_delete_seen(struct step *st, const struct seen *seen)
