@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 extern const struct scenario *const __start_sim_scenarios[];
 extern const struct scenario *const __stop_sim_scenarios[];
@@ -294,6 +295,20 @@ static int run_scenarios(const struct invocation *s)
 	return ok && found ? 0 : 1;
 }
 
+/*
+ * Thousands of hosts lie in gigabytes of small blocks, visited in no order: with pages of 4 KiB a
+ * third of the time goes into finding them.  The C library asks for large ones only if its
+ * environment says so as it starts; where there are none, nothing changes.
+ */
+static void take_large_pages(char **argv)
+{
+	static const char name[] = "GLIBC_TUNABLES";
+
+	if (getenv(name) || setenv(name, "glibc.malloc.hugetlb=1", 0))
+		return;
+	execv("/proc/self/exe", argv); /* back only if it failed: slower, no more */
+}
+
 int main(int argc, char **argv)
 {
 	struct invocation s = {
@@ -309,6 +324,7 @@ int main(int argc, char **argv)
 		},
 	};
 
+	take_large_pages(argv);
 	if (sodium_init() < 0) /* picks its fast code; nothing here needs its entropy */
 		return 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
