@@ -2,9 +2,8 @@
  * Sessions and dialling: who is connected, whom to try again and when.
  *
  * A member is dialled at its places one after the other; when all have failed it counts as
- * unreachable, and is tried again after a pause that doubles from half a second to half a minute,
- * with jitter, for ever.  Unreachable is local and changes nothing but what people see and when we
- * dial: no entry is ever touched for it.
+ * unreachable, and is tried again for ever, when retry.c says.  Unreachable is local and changes
+ * nothing but what people see and when we dial: no entry is ever touched for it.
  *
  * The hub keeps one session per pair; for a moment there may be two, and the newer is used.
  */
@@ -104,13 +103,16 @@ void dial_set_unreachable(struct step *st, struct peer *p, bool unreachable)
 	p->is_unreachable = unreachable;
 	p->changed_ms = st->now.mono_ms;
 	if (unreachable) {
+		p->mesh->unreachable++;
 		tree_unreachable(st, p);
 		watch_unreachable(st, p);
 	} else {
 		const struct entry *e = set_find(p->mesh->set, &p->key);
 
+		p->mesh->unreachable -= p->mesh->unreachable > 0;
 		if (e)
 			tree_member(st, p->mesh, e); /* it may be the one wanted in a slot */
+		retry_others(st, p->mesh);
 	}
 	if (p->mesh->role == ROLE_CLIENT) { /* another carrier, perhaps */
 		own_changed(st, p->mesh);
@@ -120,13 +122,19 @@ void dial_set_unreachable(struct step *st, struct peer *p, bool unreachable)
 
 static void back_off(struct step *st, struct peer *p)
 {
-	/* Somebody waits, and an introducer hears only so many newcomers a second. */
-	int64_t max_ms = p->mesh->joining ? DIAL_BACKOFF_JOIN_MS : DIAL_BACKOFF_MAX_MS;
+	struct mesh *m = p->mesh;
 
-	p->backoff_ms = p->backoff_ms ? MIN_OF(2 * p->backoff_ms, max_ms) : DIAL_BACKOFF_FIRST_MS;
-	p->dial_again_ms = st->now.mono_ms + rng_jitter(&st->n->rng, p->backoff_ms, 25);
 	p->place = 0;
 	dial_set_unreachable(st, p, true);
+	p->dial_again_ms = st->now.mono_ms + retry_pause(st, p);
+	m->maintain_ms = MIN_OF(m->maintain_ms, p->dial_again_ms);
+}
+
+void dial_forget(struct node *n, struct peer *p)
+{
+	if (p->dial)
+		table_remove(&n->dials, p->dial);
+	p->dial = 0;
 }
 
 void dial_peer(struct step *st, struct peer *p)
@@ -135,8 +143,13 @@ void dial_peer(struct step *st, struct peer *p)
 	size_t count = list_hosts(p, hosts);
 	struct effect *e;
 
+	dial_forget(st->n, p);
 	if (p->place >= count) {
 		back_off(st, p);
+		return;
+	}
+	if (table_add(&st->n->dials, st->n->mem, st->n->next_dial + 1, p)) {
+		step_fail(st, -ENOMEM);
 		return;
 	}
 	p->dial = ++st->n->next_dial;
@@ -152,7 +165,7 @@ static void try_next(struct step *st, struct peer *p, int err)
 {
 	struct hostport hosts[LIMIT_ENDPOINTS + 1];
 
-	p->dial = 0;
+	dial_forget(st->n, p);
 	if (p->session)
 		return;
 	step_trace(st, TRACE_DIAL_FAILED, p->mesh, &p->key, err);
@@ -165,22 +178,13 @@ static void try_next(struct step *st, struct peer *p, int err)
 
 void dial_failed(struct step *st, uint64_t dial, int err)
 {
-	struct mesh *m;
+	struct peer *p;
 
 	if (!dial || join_owns_dial(st, dial, err))
 		return;
-	mesh_for_each(m, st->n) {
-		struct map_node *pos;
-
-		map_for_each(pos, &m->peers) {
-			struct peer *p = container_of(pos, struct peer, node);
-
-			if (p->dial == dial) {
-				try_next(st, p, err);
-				return;
-			}
-		}
-	}
+	p = table_find(&st->n->dials, dial);
+	if (p)
+		try_next(st, p, err);
 }
 
 /* Nothing is kept of it that would not be the same if it were made anew. */
@@ -283,7 +287,7 @@ static void adopt(struct step *st, struct session *s, const struct session_up *u
 	p->answers = 0;
 	p->place = 0;
 	if (p->dial == up->dial)
-		p->dial = 0;
+		dial_forget(st->n, p);
 	dial_set_unreachable(st, p, false);
 	s->mesh->sessions_count++;
 	step_trace(st, TRACE_SESSION_UP, s->mesh, &p->key, 0);

@@ -108,19 +108,27 @@ void gossip_ask(struct step *st, struct session *s)
 	look_by(s->mesh, s->asked_ms + st->n->options.timeout_ms + 1);
 }
 
-void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms)
+void gossip_ask_all(struct step *st, const struct mesh *m)
 {
 	struct session *s;
 
 	session_for_each(s, m)
-		if (!s->as_joiner && !s->is_closing &&
-		    (!s->is_asking || st->now.mono_ms - s->asked_ms >= pause_ms))
+		if (!s->as_joiner && !s->is_closing)
 			gossip_ask(st, s);
 }
 
 static bool may_ask(const struct session *s)
 {
 	return !s->as_joiner && !s->is_closing && !s->is_asking;
+}
+
+void gossip_ask_silent(struct step *st, const struct mesh *m, int64_t silent_ms)
+{
+	struct session *s;
+
+	session_for_each(s, m)
+		if (may_ask(s) && st->now.mono_ms - s->heard_ms >= silent_ms)
+			gossip_ask(st, s);
 }
 
 void gossip_ask_some(struct step *st, const struct mesh *m, size_t wanted)
@@ -216,29 +224,46 @@ void gossip_session_down(struct step *st, struct session *s)
 		watch_broken(st, s->peer);
 }
 
-/* Is somebody being dialled, or waiting for it? */
-static bool dial_wanted(struct step *st, struct mesh *m)
+/* When it is to be looked at, or dialled; TIME_NEVER: nobody needs it. */
+static int64_t dial_due(const struct mesh *m, const struct peer *p)
 {
+	/* While we know nobody by record, the bootstraps are all there is. */
+	bool known = p->known.port && mesh_live_members(m) <= 1;
+	const struct entry *e;
+
+	if (p->session)
+		return TIME_NEVER;
+	if (p->dial)
+		return p->dial_started_ms + DIAL_TIMEOUT_MS + 1;
+	if (p->is_wanted || p->is_doubtful || known)
+		return p->dial_again_ms;
+	e = p->is_unreachable ? set_find(m->set, &p->key) : NULL;
+	return e && (e->standing == STANDING_IN || e->standing == STANDING_PRUNED)
+	               ? p->dial_again_ms
+	               : TIME_NEVER;
+}
+
+/* Dial those that are due.  When is the next one?  TIME_NEVER: nobody is dialled or waits for it.
+ */
+static int64_t dial_wanted(struct step *st, struct mesh *m)
+{
+	int64_t next = TIME_NEVER;
+	size_t unreachable = 0;
 	struct map_node *pos;
-	bool waits = false;
 
 	map_for_each(pos, &m->peers) {
 		struct peer *p = container_of(pos, struct peer, node);
-		/* While we know nobody by record, the bootstraps are all there is. */
-		bool known = p->known.port && mesh_live_members(m) <= 1;
-		const struct entry *e;
+		int64_t due = dial_due(m, p);
 
-		if (p->session)
-			continue;
-		waits |= p->dial || p->is_unreachable || p->is_doubtful || p->is_wanted || known;
-		if (p->dial || st->now.mono_ms < p->dial_again_ms)
-			continue;
-		e = p->is_unreachable ? set_find(m->set, &p->key) : NULL;
-		if (p->is_wanted || p->is_doubtful || known ||
-		    (e && (e->standing == STANDING_IN || e->standing == STANDING_PRUNED)))
+		if (!p->dial && st->now.mono_ms >= due) {
 			dial_peer(st, p);
+			due = dial_due(m, p);
+		}
+		unreachable += p->is_unreachable && due != TIME_NEVER;
+		next = MIN_OF(next, due);
 	}
-	return waits;
+	m->unreachable = unreachable;
+	return next;
 }
 
 static void close_surplus(struct step *st, struct session *s)
@@ -301,22 +326,33 @@ static void pull_random(struct step *st, struct mesh *m)
 		gossip_ask(st, s);
 }
 
+/* The longest until the next walk, if nothing changes before; due: when somebody is to be dialled.
+ */
+static int64_t walk_pause(const struct mesh *m, int64_t due)
+{
+	bool is_leaf = tree_am_leaf(m);
+
+	/* Whom it waits for, and for how long, is not all told by changes. */
+	if ((is_leaf || m->joining) && due != TIME_NEVER)
+		return m->lacking ? MAINTAIN_BUSY_MS : MAINTAIN_WAITING_MS;
+	return is_leaf || m->joining || m->state == MESH_LEAVING ? MAINTAIN_IDLE_MS
+	                                                         : MAINTAIN_QUIET_MS;
+}
+
 static void maintain(struct step *st, struct mesh *m)
 {
-	int64_t pause = MAINTAIN_QUIET_MS;
+	int64_t due;
 
 	m->maintain_ms = TIME_NEVER;
 	tree_choose(st, m);
 	dial_tick(st, m);
-	if (dial_wanted(st, m))
-		pause = m->lacking ? MAINTAIN_BUSY_MS : MAINTAIN_WAITING_MS;
-	else if (m->joining || m->state == MESH_LEAVING || tree_am_leaf(m))
-		pause = MAINTAIN_IDLE_MS;
+	due = dial_wanted(st, m);
 	each_session(st, m, close_surplus);
 	if (tree_am_leaf(m))
 		m->look_ms = st->now.mono_ms;
-	pause = rng_jitter(&st->n->rng, pause, 20);
-	m->maintain_ms = MIN_OF(m->maintain_ms, st->now.mono_ms + pause);
+	due = MIN_OF(MAX_OF(due, st->now.mono_ms + MAINTAIN_BUSY_MS),
+	             st->now.mono_ms + rng_jitter(&st->n->rng, walk_pause(m, due), 20));
+	m->maintain_ms = MIN_OF(m->maintain_ms, due);
 }
 
 void gossip_tick(struct step *st, struct mesh *m)

@@ -5,6 +5,7 @@
  *	uplink.c  the same for a leaf; carrier.c whom a client's packets go through
  *	near.c    fingers that answer quickly
  *	few.c     slots of few members, which are all connected
+ *	retry.c   those that cannot be reached, and when they are dialled again
  *	gossip.c  sessions, what comes by them, the walk over neighbours
  *	news.c    telling news, announcing them; want.c asking for what was announced
  *	repair.c  digests, catching up, sketches; pages.c the whole state
@@ -71,6 +72,8 @@ void tree_unreachable(struct step *st, struct peer *p);
 void tree_choose(struct step *st, struct mesh *m);
 /* Is it in a slot, wanted or used? */
 bool tree_holds(struct mesh *m, const struct peer *p);
+/* Would it be wanted if it could be reached? */
+bool tree_misses(struct mesh *m, const struct peer *p);
 /* Is this host itself no part of the trees? */
 bool tree_am_leaf(const struct mesh *m);
 /* Is this the connected finger of its place in tree t, at `level` or deeper? */

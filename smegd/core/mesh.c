@@ -112,6 +112,7 @@ void mesh_free(struct mesh *m)
 	gossip_end(m);
 	while ((pos = map_first(&m->peers))) {
 		map_remove(&m->peers, pos);
+		dial_forget(m->owner, container_of(pos, struct peer, node));
 		mem_free(mem, container_of(pos, struct peer, node));
 	}
 	while ((pos = map_first(&m->issued))) {
@@ -155,7 +156,9 @@ struct peer *mesh_peer(const struct mesh *m, const struct key *key)
 
 void mesh_changed(struct mesh *m)
 {
-	m->maintain_ms = MIN_OF(m->maintain_ms, m->owner->last_mono_ms + MAINTAIN_IDLE_MS);
+	int64_t pause_ms = m->lacking ? MAINTAIN_BUSY_MS : MAINTAIN_IDLE_MS;
+
+	m->maintain_ms = MIN_OF(m->maintain_ms, m->owner->last_mono_ms + pause_ms);
 }
 
 struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key)
@@ -244,7 +247,7 @@ void mesh_leave_later(struct step *st, struct mesh *m)
 	rows_put_mesh(st, m);
 	gossip_start(st, m);
 	gossip_flush(st, m);
-	gossip_ask_all(st, m, 0);
+	gossip_ask_all(st, m);
 }
 
 void mesh_resume(struct step *st, struct mesh *m)
@@ -277,6 +280,7 @@ static void empty_mesh(struct step *st, struct mesh *m)
 		struct peer *p = container_of(pos, struct peer, node);
 
 		map_remove(&m->peers, pos);
+		dial_forget(st->n, p);
 		mem_free(st->n->mem, p);
 	}
 	gossip_end(m);
@@ -384,6 +388,7 @@ static void other_changed(struct step *st, struct mesh *m, const struct offered 
 	if (o->stmt->kind == STMT_RECORD && !p->session && p->backoff_ms) {
 		/* It is alive somewhere: look again soon. */
 		p->dial_again_ms = MIN_OF(p->dial_again_ms, st->now.mono_ms + MS_PER_SECOND);
+		m->maintain_ms = MIN_OF(m->maintain_ms, p->dial_again_ms);
 		p->place = 0;
 	}
 	if (e->standing == STANDING_EXPELLED && p->session) {

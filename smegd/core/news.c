@@ -18,6 +18,10 @@
  *where one in twenty has just died and one in a hundred portions is late, and one in fourteen of
  *those would hear of it 200 ms later.
  *
+ * When half of a mesh is lost, each of the other half names other watchers, and many are removed:
+ * thousands of news within a minute.  Records wait for each other then, a quarter of a second at
+ *each hop; a remove does not, and takes along what waits.
+ *
  * Where all members of a slot are connected, see few.c, each is told, and that it is the last.
  *
  * A member that signs records faster than one a second, after a burst of eight, is kept (the latest
@@ -33,6 +37,7 @@
 #define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
 #define BATCH_MAX_MS 100
 #define BURST 32           /* news in a second, while a mesh settles after many have joined */
+#define FLOOD 16           /* the same at any other time: only records wait then */
 #define BURST_BATCH_MS 250 /* for those */
 #define REPAIRED_WIDE 2    /* rounds to all fingers of what came by repair, in a row */
 #define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
@@ -123,6 +128,15 @@ static void count_rate(struct newslog *l, int64_t now_ms)
 		l->second_ms = now_ms;
 	}
 	l->this_second++;
+}
+
+/* So many in this second, or the one before. */
+static bool is_rate(const struct mesh *m, unsigned news, int64_t now_ms)
+{
+	const struct newslog *l = &m->log;
+
+	return now_ms - l->second_ms < 2 * MS_PER_SECOND &&
+	       MAX_OF(l->last_second, l->this_second) >= news;
 }
 
 static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
@@ -533,6 +547,14 @@ static void announce_to(struct step *st, const struct session *s, uint64_t *ids,
 		step_send(st, s, LANE_CONTROL, &msg);
 }
 
+/* The same for our neighbours in the rings: what waits to be told is not announced before. */
+static int64_t ring_patience(const struct mesh *m, int64_t now_ms)
+{
+	int64_t patience_ms = news_patience(m, now_ms);
+
+	return is_rate(m, FLOOD, now_ms) ? MAX_OF(patience_ms, 2 * BURST_BATCH_MS) : patience_ms;
+}
+
 /* What came by repair goes to all fingers: at once, unless the trees are late with it. */
 static int64_t announce_repaired_at(const struct mesh *m, int64_t now_ms)
 {
@@ -593,12 +615,23 @@ static void announce_repaired(struct step *st, struct mesh *m)
 	m->log.asked_for = 0;
 }
 
+/* Is anything due that is no record? */
+static bool is_urgent(const struct mesh *m)
+{
+	for (uint64_t n = m->log.due; n < m->log.next; n++) {
+		const struct news *item = newslog_at(m, n);
+
+		if (item && item->due && item->stmt->kind != STMT_RECORD)
+			return true;
+	}
+	return false;
+}
+
 static bool is_burst(const struct mesh *m, int64_t now_ms)
 {
-	const struct newslog *l = &m->log;
-
-	return mesh_is_settling(m, now_ms) && now_ms - l->second_ms < 2 * MS_PER_SECOND &&
-	       MAX_OF(l->last_second, l->this_second) >= BURST;
+	if (mesh_is_settling(m, now_ms))
+		return is_rate(m, BURST, now_ms);
+	return is_rate(m, FLOOD, now_ms) && !is_urgent(m);
 }
 
 /*
@@ -636,7 +669,7 @@ static int64_t announce_at(const struct mesh *m, int64_t now_ms)
 	if (m->log.announced >= m->log.next)
 		return TIME_NEVER;
 	first = newslog_at(m, MAX_OF(m->log.announced, first_number(m)));
-	return first->at_ms + news_patience(m, now_ms);
+	return first->at_ms + ring_patience(m, now_ms);
 }
 
 int64_t news_deadline(const struct mesh *m)
@@ -653,7 +686,7 @@ int64_t news_deadline(const struct mesh *m)
 void news_tick(struct step *st, struct mesh *m)
 {
 	/* Some of what is not yet that old goes along, or each would go alone. */
-	int64_t after_ms = MAX_OF(news_patience(m, st->now.mono_ms) / 2, ANNOUNCE_AFTER_MS);
+	int64_t after_ms = MAX_OF(ring_patience(m, st->now.mono_ms) / 2, ANNOUNCE_AFTER_MS);
 	int64_t until_ms = st->now.mono_ms - after_ms;
 	uint64_t ids[ANNOUNCED_MAX];
 

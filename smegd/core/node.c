@@ -43,6 +43,7 @@ int node_new(const struct node_options *options, struct node **ret)
 	memset(n->options.seed, 0, sizeof(n->options.seed));
 	list_init(&n->meshes);
 	table_init(&n->sessions);
+	table_init(&n->dials);
 	map_init(&n->seen, KEY_BYTES);
 	arena_init(&n->scratch, n->mem);
 	*ret = n;
@@ -64,6 +65,7 @@ void node_free(struct node *n)
 	while (!list_is_empty(&n->meshes))
 		mesh_free(container_of(n->meshes.next, struct mesh, link));
 	table_fini(&n->sessions, mem);
+	table_fini(&n->dials, mem);
 	mem_free(mem, n->addresses);
 	arena_fini(&n->scratch);
 	keypair_fini(&n->prepared);

@@ -18,6 +18,10 @@
 #define DIAL_BACKOFF_FIRST_MS 500
 #define DIAL_BACKOFF_MAX_MS (30 * MS_PER_SECOND)
 #define DIAL_BACKOFF_JOIN_MS (2 * MS_PER_SECOND) /* at most, while we join */
+#define RETRY_SPREAD_MS (10 * MS_PER_SECOND)     /* for each that is out of reach: see retry.c */
+#define RETRY_FREE 8u                            /* so many cost little, whatever we do */
+#define RETRY_OTHERS 4u                          /* tried at once when one is found again */
+#define RETRY_LATER_MS (4 * MS_PER_SECOND)       /* until the next, if none of those is left */
 #define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)     /* connecting and shaking hands; then it failed */
 #define PROBE_AFTER_MS (20 * MS_PER_SECOND)      /* silence on a leaf's session before it asks */
 #define SESSION_DEAD_MS (12 * MS_PER_SECOND)     /* without an answer before we give it up */
@@ -35,8 +39,8 @@
 #define STORM_GUARD_MS (10 * MS_PER_SECOND)    /* without a newcomer, before watchers are chosen */
 #define STORM_WAIT_MS (30 * MS_PER_SECOND)     /* the longest that anything waits for that */
 #define FEW_WAIT_MS (8 * MS_PER_SECOND)        /* for more changes before members are counted */
-#define MAINTAIN_BUSY_MS 200                   /* pace of the neighbour walk while it lacks some */
-#define MAINTAIN_WAITING_MS 1000               /* while somebody waits to be dialled */
+#define MAINTAIN_BUSY_MS 200                   /* least pause between two neighbour walks, about */
+#define MAINTAIN_WAITING_MS 1000               /* of a leaf, while somebody waits to be dialled */
 #define MAINTAIN_IDLE_MS (4 * MS_PER_SECOND)   /* after a change */
 #define MAINTAIN_QUIET_MS (20 * MS_PER_SECOND) /* while there is none */
 #define PUBLISH_DELAY_MS 100                   /* gathers changes of the own record */
@@ -248,6 +252,8 @@ struct mesh {
 	struct uplinks uplinks;   /* a leaf's */
 	struct carriage carriage; /* a client's */
 	bool has_leaves;          /* some that we talk to may be leaves */
+	size_t unreachable;       /* that we try again; as of the last walk, and since */
+	int64_t settled_ms;       /* mono: when the slots were settled last */
 	size_t lacking;           /* of those we want, without a session */
 	int64_t count_ms;         /* mono: count the members of our slots then */
 	int64_t counting_ms;      /* mono: since when that is to be done */
@@ -284,6 +290,7 @@ struct node {
 	bool is_started;
 	struct list meshes;
 	struct table sessions; /* by id */
+	struct table dials;    /* under way, by number: peers */
 	bool has_closing;      /* among the sessions */
 	struct map seen;
 	struct seen *unsaved; /* of `seen`: to be stored at the end of the step */
@@ -421,14 +428,17 @@ void gossip_message(struct step *st, struct session *s, const struct msg *msg);
 void gossip_tick(struct step *st, struct mesh *m);
 int64_t gossip_deadline(const struct mesh *m);
 void gossip_ask(struct step *st, struct session *s);
-/* All members that we have sessions with, but those asked less than pause_ms ago. */
-void gossip_ask_all(struct step *st, const struct mesh *m, int64_t pause_ms);
+/* All members that we have sessions with. */
+void gossip_ask_all(struct step *st, const struct mesh *m);
+/* Those of them that nothing was heard of for so long, but for what is being asked already. */
+void gossip_ask_silent(struct step *st, const struct mesh *m, int64_t silent_ms);
 /* So many random ones of those that are not being asked. */
 void gossip_ask_some(struct step *st, const struct mesh *m, size_t wanted);
 
 /* dial.c: sessions and dialling. */
 void dial_peer(struct step *st, struct peer *p);
 void dial_failed(struct step *st, uint64_t dial, int err);
+void dial_forget(struct node *n, struct peer *p); /* the one under way, if there is */
 void dial_tick(struct step *st, struct mesh *m);
 void dial_session_up(struct step *st, const struct session_up *up);
 void dial_session_down(struct step *st, uint64_t session, int err);
@@ -438,6 +448,10 @@ size_t dial_order(const struct node *n, const struct record *r, struct place *ou
 struct session *session_by_id(const struct node *n, uint64_t id);
 struct session *session_add(struct step *st, struct mesh *m, uint64_t id); /* NULL: st->err */
 void session_drop(struct node *n, struct session *s); /* out of the lists; not freed */
+
+/* retry.c: those that could not be reached. */
+int64_t retry_pause(struct step *st, struct peer *p); /* after one more failure */
+void retry_others(struct step *st, struct mesh *m);   /* one of them has been found again */
 
 /* create.c: what create and join have in common. */
 void joining_drop(struct step *st, struct mesh *m);

@@ -190,7 +190,7 @@ static bool may_sign(struct step *st, struct mesh *m, const struct watched *w)
 	if (canary_answered(st, w))
 		return true;
 	/* It may be us who are cut off: find out which sessions are dead. */
-	gossip_ask_all(st, m, MS_PER_SECOND);
+	gossip_ask_silent(st, m, WATCH_STALE_MS);
 	return false;
 }
 

@@ -241,6 +241,7 @@ static void settle(struct step *st, struct mesh *m)
 {
 	const struct entry *e;
 
+	m->settled_ms = st->now.mono_ms;
 	each_slot(st, m, empty_stale);
 	for (size_t i = 0; !st->err && (e = set_at(m->set, i)); i++)
 		if (is_peer(m, e))
@@ -273,6 +274,14 @@ void tree_start(struct step *st, struct mesh *m)
 
 /* --- changes ---------------------------------------------------------------------------------- */
 
+/* Where many go at once, one pass looks for all that are to take their places. */
+static void settle_soon(struct mesh *m)
+{
+	int64_t at_ms = MAX_OF(m->owner->last_mono_ms + 1, m->settled_ms + MAINTAIN_BUSY_MS);
+
+	m->maintain_ms = MIN_OF(m->maintain_ms, at_ms);
+}
+
 static void let_go(struct mesh *m, struct peer *p, bool also_use)
 {
 	for (size_t i = 0; i < SPOT_SLOTS; i++) {
@@ -286,7 +295,7 @@ static void let_go(struct mesh *m, struct peer *p, bool also_use)
 			s->use = NULL;
 	}
 	uplink_lost(m, p);
-	m->maintain_ms = MIN_OF(m->maintain_ms, m->owner->last_mono_ms + 1);
+	settle_soon(m);
 }
 
 bool tree_holds(struct mesh *m, const struct peer *p)
@@ -299,6 +308,20 @@ bool tree_holds(struct mesh *m, const struct peer *p)
 			return true;
 	}
 	return p->is_one_of_few || uplink_holds(m, p);
+}
+
+bool tree_misses(struct mesh *m, const struct peer *p)
+{
+	if (p->is_one_of_few || tree_am_leaf(m))
+		return true;
+	for (size_t i = 0; i < SPOT_SLOTS; i++) {
+		size_t t;
+		const struct slot *s = slot_at(m, &p->spot, i, &t);
+
+		if (s && is_nearer(m, t, s, &p->spot))
+			return true;
+	}
+	return false;
 }
 
 void tree_member(struct step *st, struct mesh *m, const struct entry *e)

@@ -7,8 +7,8 @@
  * look.  A broken stream starts it at once, but proves nothing: neither that nor a refused dial
  * shortens the time in which it may answer.
  *
- * Who has not answered is unreachable, which is local, and is looked at again every five seconds.
- * Only the quorum of its watchers can remove it.
+ * Who has not answered is unreachable, which is local, and is looked at again every five seconds,
+ * and rarer the longer it lasts.  Only the quorum of its watchers can remove it.
  *
  * A watcher that was itself paused must not blame others: if our tick comes later than we asked for
  * by WATCH_LATE_MS, all times start anew and nothing is signed for WATCH_ABSTAIN_MS.
@@ -115,12 +115,21 @@ static void begin_look(struct step *st, struct mesh *m, struct watched *w, bool 
 	quorum_begin(st, m, w, tell);
 }
 
+/* Half of a mesh may be away for hours: the longer it lasts, the rarer the looks. */
+static int64_t again_ms(const struct step *st, const struct watched *w)
+{
+	int64_t part_ms = (st->now.mono_ms - w->heard_ms) / WATCH_AGAIN_PART;
+
+	return MIN_OF(MAX_OF(part_ms, WATCH_AGAIN_MS), WATCH_AGAIN_MAX_MS);
+}
+
 static void conclude(struct step *st, struct mesh *m, struct watched *w)
 {
 	struct peer *p = mesh_peer(m, &w->key);
 
 	w->state = WATCH_SILENT;
-	w->next_ms = st->now.mono_ms + WATCH_AGAIN_MS;
+	w->concluded_ms = st->now.mono_ms;
+	w->next_ms = st->now.mono_ms + again_ms(st, w);
 	if (p)
 		dial_set_unreachable(st, p, true);
 	quorum_conclude(st, m, w);
@@ -128,8 +137,12 @@ static void conclude(struct step *st, struct mesh *m, struct watched *w)
 
 void watch_asked(struct step *st, struct mesh *m, struct watched *w)
 {
-	if (w->state != WATCH_QUIET ||
-	    (w->asked_ms && st->now.mono_ms - w->asked_ms < WATCH_ASKED_PAUSE_MS))
+	/* Who waits for its next look joins in, so that signatures are of one time. */
+	bool may_look =
+		w->state == WATCH_QUIET ||
+		(w->state == WATCH_SILENT && st->now.mono_ms - w->concluded_ms >= WATCH_AGAIN_MS);
+
+	if (!may_look || (w->asked_ms && st->now.mono_ms - w->asked_ms < WATCH_ASKED_PAUSE_MS))
 		return;
 	w->asked_ms = st->now.mono_ms;
 	begin_look(st, m, w, false);

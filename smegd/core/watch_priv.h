@@ -16,9 +16,12 @@
 #define WATCH_PERIOD_MS (2 * MS_PER_SECOND) /* a watcher hears from us once in this time */
 #define WATCH_SLACK_MS 300                  /* at least; else four round trips */
 #define WATCH_TRIES 3u
-#define WATCH_TRY_MS 200                         /* at least; else three round trips */
-#define WATCH_RTT_MAX_MS MS_PER_SECOND           /* what was slower was a pause, not the way */
-#define WATCH_AGAIN_MS (5 * MS_PER_SECOND)       /* between two looks at one that stays silent */
+#define WATCH_TRY_MS 200                   /* at least; else three round trips */
+#define WATCH_RTT_MAX_MS MS_PER_SECOND     /* what was slower was a pause, not the way */
+#define WATCH_AGAIN_MS (5 * MS_PER_SECOND) /* between two looks at one that stays silent */
+#define WATCH_AGAIN_PART 8                 /* of the time that it has been so, if longer */
+#define WATCH_AGAIN_MAX_MS MS_PER_MINUTE
+#define WATCH_STALE_MS (10 * MS_PER_SECOND)      /* not heard for so long, it may be dead */
 #define WATCH_MEASURE_MS (30 * MS_PER_SECOND)    /* between two questions about the round trip */
 #define WATCH_HEARD_MS 300                       /* who was heard since then is not suspect */
 #define WATCH_ASKED_PAUSE_MS (2 * MS_PER_SECOND) /* between looks that others ask for */
@@ -85,7 +88,8 @@ struct watched {
 	int64_t measure_ms; /* QUIET: ask for the round trip */
 	/* the look */
 	int64_t began_ms;
-	int64_t asked_ms; /* when others last made us look; 0: never */
+	int64_t asked_ms;     /* when others last made us look; 0: never */
+	int64_t concluded_ms; /* SILENT: when the look ended */
 	unsigned tries;
 	uint64_t canaries[WATCH_CANARIES]; /* sessions */
 	size_t canaries_count;

@@ -56,6 +56,7 @@ static void make_node(struct crowd *c, size_t i)
 	n->mem = &c->mt.mem;
 	list_init(&n->meshes);
 	table_init(&n->sessions);
+	table_init(&n->dials);
 	arena_init(&n->scratch, n->mem);
 	n->rng = c->rng;
 	m->owner = n;
@@ -197,6 +198,7 @@ void crowd_fini(struct crowd *c)
 			mem_free(&c->mt.mem, c->meshes[i].sessions[k]);
 		mem_free(&c->mt.mem, c->meshes[i].sessions);
 		table_fini(&c->nodes[i].sessions, &c->mt.mem);
+		table_fini(&c->nodes[i].dials, &c->mt.mem);
 		while ((pos = map_first(&c->meshes[i].peers))) {
 			map_remove(&c->meshes[i].peers, pos);
 			mem_free(&c->mt.mem, container_of(pos, struct peer, node));
