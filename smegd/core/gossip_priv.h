@@ -311,7 +311,9 @@ void watch_heard(struct step *st, struct session *s);
 void watch_alive(struct step *st, struct session *s); /* besides, if it was that */
 /* A stream broke without a word: start looking now. */
 void watch_broken(struct step *st, struct peer *p);
-void watch_unreachable(struct step *st, struct peer *p); /* it can't be dialled */
+void watch_unreachable(struct step *st, struct peer *p);      /* it can't be dialled */
+void watch_dialled(struct step *st, struct peer *p, int err); /* in vain */
+int64_t watch_late(const struct mesh *m); /* how late our own timers are lately */
 /* Our own record is covered by this remove of our watchers: sign above it, after a pause. */
 void watch_pruned(struct step *st, struct mesh *m, const struct stmt *remove);
 void watch_message(struct step *st, struct session *s, const struct msg *msg);

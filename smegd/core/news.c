@@ -188,11 +188,13 @@ static void note_lag(struct mesh *m, int64_t lag_ms, int64_t now_ms)
 /*
  * How long the trees are given before we announce.  Where they take longer, because many join at
  * once or because all are far away, the next peer would ask for what is under way; and what it is
- * given for that, it has to announce in its turn.
+ * given for that, it has to announce in its turn.  A host whose own timers are late will find in a
+ * moment that the trees have brought it, too.
  */
 int64_t news_patience(const struct mesh *m, int64_t now_ms)
 {
-	int64_t after_ms = MAX_OF(2 * lag_of(m, now_ms), ANNOUNCE_AFTER_MS);
+	int64_t late_ms = MAX_OF(lag_of(m, now_ms), watch_late(m));
+	int64_t after_ms = MAX_OF(2 * late_ms, ANNOUNCE_AFTER_MS);
 
 	if (mesh_is_settling(m, now_ms))
 		return ANNOUNCE_AFTER_MAX_MS;
