@@ -254,6 +254,7 @@ void want_announced(struct step *st, struct session *s, const struct msg *msg);
 void want_asked(struct step *st, struct session *s, const struct msg *msg); /* MSG_WANT */
 void want_tick(struct step *st, struct mesh *m);
 int64_t want_deadline(const struct mesh *m);
+bool want_is_open(const struct mesh *m, uint64_t id); /* asked for, since it was announced */
 
 /* Send down one tree: to our fingers below what we share with `from` (NULL: all).  To how many. */
 size_t gossip_cast(struct step *st,

@@ -37,7 +37,9 @@
 #define REPAIRED_WIDE 2    /* rounds to all fingers of what came by repair, in a row */
 #define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
 #define REPAIRED_TOLD 3                      /* fingers, about, in any other round */
-#define LAG_RISES 8                          /* by that part of itself, and 1 ms */
+#define WANTED_AFTER_MS \
+	100         /* the trees' time for what was announced, before we announce it to all */
+#define LAG_RISES 8 /* by that part of itself, and 1 ms */
 #define LAG_FALLS 16
 #define LAG_LIFE_MS (5 * MS_PER_SECOND) /* how long the last one counts that was seen */
 
@@ -79,8 +81,11 @@ struct news *newslog_find(const struct mesh *m, uint64_t id)
 	return NULL;
 }
 
+/* Several watchers may have made the same remove: as one of them comes in a tree, so it goes on. */
 static bool is_raw_of(const struct news *item, struct bytes raw)
 {
+	if (item->stmt->kind == STMT_REMOVE)
+		return remove_is_same(item->stmt, raw);
 	return item->stmt->raw.count == raw.count &&
 	       memcmp(item->stmt->raw.at, raw.at, raw.count) == 0;
 }
@@ -185,16 +190,21 @@ static void note_lag(struct mesh *m, int64_t lag_ms, int64_t now_ms)
 	m->log.lag_at_ms = now_ms;
 }
 
+/* How slow the trees seem: or it is we who are late, and find in a moment what they have brought.
+ */
+static int64_t slowness(const struct mesh *m, int64_t now_ms)
+{
+	return MAX_OF(lag_of(m, now_ms), watch_late(m));
+}
+
 /*
  * How long the trees are given before we announce.  Where they take longer, because many join at
  * once or because all are far away, the next peer would ask for what is under way; and what it is
- * given for that, it has to announce in its turn.  A host whose own timers are late will find in a
- * moment that the trees have brought it, too.
+ * given for that, it has to announce in its turn.
  */
 int64_t news_patience(const struct mesh *m, int64_t now_ms)
 {
-	int64_t late_ms = MAX_OF(lag_of(m, now_ms), watch_late(m));
-	int64_t after_ms = MAX_OF(2 * late_ms, ANNOUNCE_AFTER_MS);
+	int64_t after_ms = MAX_OF(2 * slowness(m, now_ms), ANNOUNCE_AFTER_MS);
 
 	if (mesh_is_settling(m, now_ms))
 		return ANNOUNCE_AFTER_MAX_MS;
@@ -222,13 +232,14 @@ static void make_due(struct step *st, struct mesh *m, uint64_t number, const str
 	}
 }
 
+/* What another one has announced the trees may still bring; what repair has found they won't. */
 static void ask_for(struct mesh *m, struct news *item)
 {
 	item->is_asked_for = true;
 	if (m->log.asked_for)
 		return;
 	m->log.asked_for = m->log.next - 1;
-	m->log.asked_for_ms = item->at_ms;
+	m->log.asked_for_ms = item->at_ms + (want_is_open(m, item->id) ? WANTED_AFTER_MS : 0);
 }
 
 void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
@@ -609,9 +620,9 @@ static bool is_burst(const struct mesh *m, int64_t now_ms)
  */
 static int64_t flush_at(const struct mesh *m, int64_t now_ms)
 {
-	int64_t batch_ms = is_burst(m, now_ms)
-	                           ? BURST_BATCH_MS
-	                           : MIN_OF(MAX_OF(lag_of(m, now_ms) / 4, BATCH_MS), BATCH_MAX_MS);
+	int64_t batch_ms = is_burst(m, now_ms) ? BURST_BATCH_MS
+	                                       : MIN_OF(MAX_OF(slowness(m, now_ms) / 4, BATCH_MS),
+	                                                BATCH_MAX_MS);
 	unsigned due = m->log.due < m->log.next ? trees_due(m) : 0;
 	int64_t at = TIME_NEVER;
 

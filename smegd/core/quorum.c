@@ -196,7 +196,7 @@ static void make_in_turn(struct step *st, struct mesh *m, struct watched *w)
 	if (before == 0) {
 		quorum_make(st, m, w);
 	} else if (!w->make_ms) {
-		w->make_ms = st->now.mono_ms + before * ATTEST_TURN_MS;
+		w->make_ms = st->now.mono_ms + before * (ATTEST_TURN_MS + 2 * watch_late(m));
 		m->watching->next_ms = MIN_OF(m->watching->next_ms, w->make_ms);
 	}
 }

@@ -80,6 +80,14 @@ void want_asked(struct step *st, struct session *s, const struct msg *msg)
 		teller_flush(t);
 }
 
+bool want_is_open(const struct mesh *m, uint64_t id)
+{
+	for (size_t i = 0; i < m->wants.count; i++)
+		if (m->wants.list[i].id == id)
+			return true;
+	return false;
+}
+
 /* --- asking again ----------------------------------------------------------------------------- */
 
 static bool may_ask(const struct session *s, const struct want *w)
