@@ -243,6 +243,7 @@ struct want {
 	uint64_t asked;   /* the session that was asked last */
 	uint64_t other;   /* another one that announced it; 0: none */
 	unsigned tries;
+	bool is_repaired; /* who announced it had it by repair */
 };
 
 struct wants {
@@ -254,7 +255,8 @@ void want_announced(struct step *st, struct session *s, const struct msg *msg);
 void want_asked(struct step *st, struct session *s, const struct msg *msg); /* MSG_WANT */
 void want_tick(struct step *st, struct mesh *m);
 int64_t want_deadline(const struct mesh *m);
-bool want_is_open(const struct mesh *m, uint64_t id); /* asked for, since it was announced */
+/* Asked for since a neighbour in a ring has it by a tree, and nobody by repair. */
+bool want_is_of_ring(struct mesh *m, uint64_t id);
 
 /* Send down one tree: to our fingers below what we share with `from` (NULL: all).  To how many. */
 size_t gossip_cast(struct step *st,

@@ -4,19 +4,21 @@
  * What moves a register of the replica up is news.  It stands in a log of the latest ones, which
  * says by which way it came and where it is still to go:
  *
- *	our own          down both trees, from their roots; while we lack fingers, two neighbours
- *are asked to be the roots for us came by a tree   on in that tree, below what we share with the
- *sender; once for each tree came by repair   its id to all fingers, which ask for it if they lack
- *it: what one half of a split mesh had to be told, all of that half lacks all              to the
- *leaves that we feed
+ * - our own: down both trees, from their roots; while we lack fingers, two neighbours are asked to
+ * be the roots for us;
+ * - came by a tree: on in that tree, below what we share with the sender; once for each tree;
+ * - came by repair: its id to all fingers, which ask for it if they lack it, and do the same: what
+ * one half of a split mesh had to be told, all of that half lacks;
+ * - came since a neighbour in a ring had it by a tree: to our own neighbours in the rings;
+ * - all: to the leaves that we feed.
  *
  * News are told at the end of the step in which they came, but not less than two milliseconds after
  * the last ones: a burst travels in few frames, a single one at once.  Eight milliseconds later
  * their ids go to three neighbours in rings, which ask for what the trees failed to bring: want.c.
  * So a dead inner member costs the others some ten milliseconds, and each of them a hundred bytes,
  * as acknowledgements would.  One neighbour is not enough: of 3000 some fifty miss both copies
- *where one in twenty has just died and one in a hundred portions is late, and one in fourteen of
- *those would hear of it 200 ms later.
+ * where one in twenty has just died and one in a hundred portions is late, and one in fourteen of
+ * those would hear of it 200 ms later.
  *
  * Where all members of a slot are connected, see few.c, each is told, and that it is the last.
  *
@@ -37,9 +39,7 @@
 #define REPAIRED_WIDE 2    /* rounds to all fingers of what came by repair, in a row */
 #define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
 #define REPAIRED_TOLD 3                      /* fingers, about, in any other round */
-#define WANTED_AFTER_MS \
-	100         /* the trees' time for what was announced, before we announce it to all */
-#define LAG_RISES 8 /* by that part of itself, and 1 ms */
+#define LAG_RISES 8                          /* by that part of itself, and 1 ms */
 #define LAG_FALLS 16
 #define LAG_LIFE_MS (5 * MS_PER_SECOND) /* how long the last one counts that was seen */
 
@@ -211,15 +211,24 @@ int64_t news_patience(const struct mesh *m, int64_t now_ms)
 	return MIN_OF(after_ms, ANNOUNCE_AFTER_MAX_MS);
 }
 
+/* Nobody hangs on us in the tree by which it came: but leaves, and our neighbours in the rings. */
+static void make_due_below(struct mesh *m, uint64_t number)
+{
+	struct news *item = newslog_at(m, number);
+
+	if (item->due | item->told)
+		return;
+	item->due = NEWS_LEAVES;
+	m->log.due = MIN_OF(m->log.due, number);
+}
+
 /* It came by these trees from that session: there it is due, if it was not told already. */
 static void make_due(struct step *st, struct mesh *m, uint64_t number, const struct session *from)
 {
 	struct news *item = newslog_at(m, number);
 
-	if (st->way == WAY_LAST && !(item->due | item->told)) {
-		item->due = NEWS_LEAVES;
-		m->log.due = MIN_OF(m->log.due, number);
-	}
+	if (st->way == WAY_LAST)
+		make_due_below(m, number);
 	for (size_t t = 0; t < TREES; t++) {
 		if (!((unsigned)st->way >> t & 1) || ((item->due | item->told) >> t & 1))
 			continue;
@@ -232,14 +241,13 @@ static void make_due(struct step *st, struct mesh *m, uint64_t number, const str
 	}
 }
 
-/* What another one has announced the trees may still bring; what repair has found they won't. */
 static void ask_for(struct mesh *m, struct news *item)
 {
 	item->is_asked_for = true;
 	if (m->log.asked_for)
 		return;
 	m->log.asked_for = m->log.next - 1;
-	m->log.asked_for_ms = item->at_ms + (want_is_open(m, item->id) ? WANTED_AFTER_MS : 0);
+	m->log.asked_for_ms = item->at_ms;
 }
 
 void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
@@ -258,6 +266,8 @@ void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 		item->due = (1 << TREES) - 1;
 	else if (by && st->way != WAY_NONE)
 		make_due(st, m, m->log.next - 1, by);
+	else if (want_is_of_ring(m, item->id))
+		make_due_below(m, m->log.next - 1);
 	else if (!m->joining)
 		ask_for(m, item);
 }
@@ -538,10 +548,14 @@ static size_t gather_repaired(const struct mesh *m,
 	return count;
 }
 
-static void announce_to(struct step *st, const struct session *s, uint64_t *ids, size_t count)
+static void announce_to(
+	struct step *st, const struct session *s, uint64_t *ids, size_t count, bool repaired)
 {
-	struct msg msg = { .kind = MSG_ANNOUNCE, .u.items = { .items = ids, .count = count } };
+	struct msg msg = { .kind = MSG_ANNOUNCE };
 
+	msg.u.items.items = ids;
+	msg.u.items.count = count;
+	msg.u.items.repaired = repaired;
 	if (count)
 		step_send(st, s, LANE_CONTROL, &msg);
 }
@@ -599,7 +613,7 @@ static void announce_repaired(struct step *st, struct mesh *m)
 	wide = may_go_wide(m, st->now.mono_ms);
 	session_for_each(s, m)
 		if (is_told_repaired(st, s, wide))
-			announce_to(st, s, ids, gather_repaired(m, s, ids));
+			announce_to(st, s, ids, gather_repaired(m, s, ids), true);
 	for (uint64_t n = m->log.asked_for; n < m->log.next; n++)
 		if (newslog_at(m, n))
 			newslog_at(m, n)->is_asked_for = false;
@@ -663,12 +677,19 @@ int64_t news_deadline(const struct mesh *m)
 	return MIN_OF(flush_ms, announce_ms);
 }
 
+static void announce_old(struct step *st, const struct session *to, int64_t until_ms)
+{
+	uint64_t ids[ANNOUNCED_MAX];
+	size_t count = gather_old(to->mesh, to, until_ms, ids);
+
+	announce_to(st, to, ids, count, false);
+}
+
 void news_tick(struct step *st, struct mesh *m)
 {
 	/* Some of what is not yet that old goes along, or each would go alone. */
 	int64_t after_ms = MAX_OF(news_patience(m, st->now.mono_ms) / 2, ANNOUNCE_AFTER_MS);
 	int64_t until_ms = st->now.mono_ms - after_ms;
-	uint64_t ids[ANNOUNCED_MAX];
 
 	if (announce_at(m, st->now.mono_ms) > st->now.mono_ms)
 		return;
@@ -681,7 +702,7 @@ void news_tick(struct step *st, struct mesh *m)
 		for (size_t k = 0; k < i; k++)
 			is_told |= m->ring[k].use == p;
 		if (p && p->session && !is_told)
-			announce_to(st, p->session, ids, gather_old(m, p->session, until_ms, ids));
+			announce_old(st, p->session, until_ms);
 	}
 	while (m->log.announced < m->log.next && newslog_at(m, m->log.announced)->at_ms <= until_ms)
 		m->log.announced++;

@@ -161,6 +161,23 @@ static bool is_fresh(const struct step *st, const struct fellow *f)
 	return f->attest_ms && st->now.mono_ms - f->attest_ms < ATTEST_FRESH_MS;
 }
 
+/* Or each of them would soon make one as well, while the trees bring ours. */
+static void tell_fellows(struct step *st, struct mesh *m, struct watched *w, struct stmt *remove)
+{
+	struct msg msg = { .kind = MSG_ENTRIES };
+
+	msg.u.entries.stmts = &remove->raw;
+	msg.u.entries.count = 1;
+	msg.u.entries.way = WAY_LAST;
+	for (size_t i = 0; i < w->fellows_count; i++) {
+		const struct fellow *f = &w->fellows[i];
+		const struct peer *p = f->is_self ? NULL : mesh_peer(m, &f->key);
+
+		if (p && p->session && !p->session->is_closing)
+			step_send(st, p->session, LANE_CONTROL, &msg);
+	}
+}
+
 void quorum_make(struct step *st, struct mesh *m, struct watched *w)
 {
 	const struct stmt *record = watch_record(m, w);
@@ -183,6 +200,7 @@ void quorum_make(struct step *st, struct mesh *m, struct watched *w)
 		return;
 	}
 	mesh_offer(st, m, remove->raw, 0); /* and watch_member() lets it go */
+	tell_fellows(st, m, w, remove);
 	stmt_unref(st->n->mem, remove);
 }
 
