@@ -134,5 +134,7 @@ int remove_make_prune(const struct mem *m,
 
 /* Is `remove` (a STMT_REMOVE) a prune certificate with a part by this watcher (Ed25519)? */
 bool remove_signed_by(const struct stmt *remove, const struct key *watcher);
+/* Are these the bytes of this remove, but for which watchers have signed it? */
+bool remove_is_same(const struct stmt *remove, struct bytes raw);
 
 #endif

@@ -254,3 +254,12 @@ bool remove_signed_by(const struct stmt *remove, const struct key *watcher)
 	}
 	return false;
 }
+
+bool remove_is_same(const struct stmt *remove, struct bytes raw)
+{
+	size_t all = remove->raw.count;
+	size_t signed_part = stmt_envelope(remove).rest.count - 1; /* behind the cause */
+
+	assert(remove->kind == STMT_REMOVE);
+	return raw.count == all && memcmp(raw.at, remove->raw.at, all - signed_part) == 0;
+}

@@ -169,6 +169,7 @@ static void try_next(struct step *st, struct peer *p, int err)
 	if (p->session)
 		return;
 	step_trace(st, TRACE_DIAL_FAILED, p->mesh, &p->key, err);
+	watch_dialled(st, p, err);
 	p->place++;
 	if (p->place < list_hosts(p, hosts))
 		dial_peer(st, p);

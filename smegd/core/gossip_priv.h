@@ -246,6 +246,7 @@ struct want {
 	uint64_t asked;   /* the session that was asked last */
 	uint64_t other;   /* another one that announced it; 0: none */
 	unsigned tries;
+	bool is_repaired; /* who announced it had it by repair */
 };
 
 struct wants {
@@ -257,6 +258,8 @@ void want_announced(struct step *st, struct session *s, const struct msg *msg);
 void want_asked(struct step *st, struct session *s, const struct msg *msg); /* MSG_WANT */
 void want_tick(struct step *st, struct mesh *m);
 int64_t want_deadline(const struct mesh *m);
+/* Asked for since a neighbour in a ring has it by a tree, and nobody by repair. */
+bool want_is_of_ring(struct mesh *m, uint64_t id);
 
 /* Send down one tree: to our fingers below what we share with `from` (NULL: all).  To how many. */
 size_t gossip_cast(struct step *st,
@@ -314,7 +317,9 @@ void watch_heard(struct step *st, struct session *s);
 void watch_alive(struct step *st, struct session *s); /* besides, if it was that */
 /* A stream broke without a word: start looking now. */
 void watch_broken(struct step *st, struct peer *p);
-void watch_unreachable(struct step *st, struct peer *p); /* it can't be dialled */
+void watch_unreachable(struct step *st, struct peer *p);      /* it can't be dialled */
+void watch_dialled(struct step *st, struct peer *p, int err); /* in vain */
+int64_t watch_late(const struct mesh *m); /* how late our own timers are lately */
 /* Our own record is covered by this remove of our watchers: sign above it, after a pause. */
 void watch_pruned(struct step *st, struct mesh *m, const struct stmt *remove);
 void watch_message(struct step *st, struct session *s, const struct msg *msg);

@@ -75,7 +75,8 @@ struct msg {
 			uint64_t salt; /* want: of the sketch; 0: they were announced */
 			uint64_t *items;
 			size_t count;
-		} items; /* want, announce */
+			bool repaired; /* announce: no tree brought them to the sender */
+		} items;               /* want, announce */
 		struct {
 			struct key from;
 		} fetch;

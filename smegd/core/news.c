@@ -4,19 +4,21 @@
  * What moves a register of the replica up is news.  It stands in a log of the latest ones, which
  * says by which way it came and where it is still to go:
  *
- *	our own          down both trees, from their roots; while we lack fingers, two neighbours
- *are asked to be the roots for us came by a tree   on in that tree, below what we share with the
- *sender; once for each tree came by repair   its id to all fingers, which ask for it if they lack
- *it: what one half of a split mesh had to be told, all of that half lacks all              to the
- *leaves that we feed
+ * - our own: down both trees, from their roots; while we lack fingers, two neighbours are asked to
+ * be the roots for us;
+ * - came by a tree: on in that tree, below what we share with the sender; once for each tree;
+ * - came by repair: its id to all fingers, which ask for it if they lack it, and do the same: what
+ * one half of a split mesh had to be told, all of that half lacks;
+ * - came since a neighbour in a ring had it by a tree: to our own neighbours in the rings;
+ * - all: to the leaves that we feed.
  *
  * News are told at the end of the step in which they came, but not less than two milliseconds after
  * the last ones: a burst travels in few frames, a single one at once.  Eight milliseconds later
  * their ids go to three neighbours in rings, which ask for what the trees failed to bring: want.c.
  * So a dead inner member costs the others some ten milliseconds, and each of them a hundred bytes,
  * as acknowledgements would.  One neighbour is not enough: of 3000 some fifty miss both copies
- *where one in twenty has just died and one in a hundred portions is late, and one in fourteen of
- *those would hear of it 200 ms later.
+ * where one in twenty has just died and one in a hundred portions is late, and one in fourteen of
+ * those would hear of it 200 ms later.
  *
  * When half of a mesh is lost, each of the other half names other watchers, and many are removed:
  * thousands of news within a minute.  Records wait for each other then, a quarter of a second at
@@ -84,8 +86,11 @@ struct news *newslog_find(const struct mesh *m, uint64_t id)
 	return NULL;
 }
 
+/* Several watchers may have made the same remove: as one of them comes in a tree, so it goes on. */
 static bool is_raw_of(const struct news *item, struct bytes raw)
 {
+	if (item->stmt->kind == STMT_REMOVE)
+		return remove_is_same(item->stmt, raw);
 	return item->stmt->raw.count == raw.count &&
 	       memcmp(item->stmt->raw.at, raw.at, raw.count) == 0;
 }
@@ -199,6 +204,13 @@ static void note_lag(struct mesh *m, int64_t lag_ms, int64_t now_ms)
 	m->log.lag_at_ms = now_ms;
 }
 
+/* How slow the trees seem: or it is we who are late, and find in a moment what they have brought.
+ */
+static int64_t slowness(const struct mesh *m, int64_t now_ms)
+{
+	return MAX_OF(lag_of(m, now_ms), watch_late(m));
+}
+
 /*
  * How long the trees are given before we announce.  Where they take longer, because many join at
  * once or because all are far away, the next peer would ask for what is under way; and what it is
@@ -206,11 +218,22 @@ static void note_lag(struct mesh *m, int64_t lag_ms, int64_t now_ms)
  */
 int64_t news_patience(const struct mesh *m, int64_t now_ms)
 {
-	int64_t after_ms = MAX_OF(2 * lag_of(m, now_ms), ANNOUNCE_AFTER_MS);
+	int64_t after_ms = MAX_OF(2 * slowness(m, now_ms), ANNOUNCE_AFTER_MS);
 
 	if (mesh_is_settling(m, now_ms))
 		return ANNOUNCE_AFTER_MAX_MS;
 	return MIN_OF(after_ms, ANNOUNCE_AFTER_MAX_MS);
+}
+
+/* Nobody hangs on us in the tree by which it came: but leaves, and our neighbours in the rings. */
+static void make_due_below(struct mesh *m, uint64_t number)
+{
+	struct news *item = newslog_at(m, number);
+
+	if (item->due | item->told)
+		return;
+	item->due = NEWS_LEAVES;
+	m->log.due = MIN_OF(m->log.due, number);
 }
 
 /* It came by these trees from that session: there it is due, if it was not told already. */
@@ -218,10 +241,8 @@ static void make_due(struct step *st, struct mesh *m, uint64_t number, const str
 {
 	struct news *item = newslog_at(m, number);
 
-	if (st->way == WAY_LAST && !(item->due | item->told)) {
-		item->due = NEWS_LEAVES;
-		m->log.due = MIN_OF(m->log.due, number);
-	}
+	if (st->way == WAY_LAST)
+		make_due_below(m, number);
 	for (size_t t = 0; t < TREES; t++) {
 		if (!((unsigned)st->way >> t & 1) || ((item->due | item->told) >> t & 1))
 			continue;
@@ -259,6 +280,8 @@ void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 		item->due = (1 << TREES) - 1;
 	else if (by && st->way != WAY_NONE)
 		make_due(st, m, m->log.next - 1, by);
+	else if (want_is_of_ring(m, item->id))
+		make_due_below(m, m->log.next - 1);
 	else if (!m->joining)
 		ask_for(m, item);
 }
@@ -539,10 +562,14 @@ static size_t gather_repaired(const struct mesh *m,
 	return count;
 }
 
-static void announce_to(struct step *st, const struct session *s, uint64_t *ids, size_t count)
+static void announce_to(
+	struct step *st, const struct session *s, uint64_t *ids, size_t count, bool repaired)
 {
-	struct msg msg = { .kind = MSG_ANNOUNCE, .u.items = { .items = ids, .count = count } };
+	struct msg msg = { .kind = MSG_ANNOUNCE };
 
+	msg.u.items.items = ids;
+	msg.u.items.count = count;
+	msg.u.items.repaired = repaired;
 	if (count)
 		step_send(st, s, LANE_CONTROL, &msg);
 }
@@ -608,7 +635,7 @@ static void announce_repaired(struct step *st, struct mesh *m)
 	wide = may_go_wide(m, st->now.mono_ms);
 	session_for_each(s, m)
 		if (is_told_repaired(st, s, wide))
-			announce_to(st, s, ids, gather_repaired(m, s, ids));
+			announce_to(st, s, ids, gather_repaired(m, s, ids), true);
 	for (uint64_t n = m->log.asked_for; n < m->log.next; n++)
 		if (newslog_at(m, n))
 			newslog_at(m, n)->is_asked_for = false;
@@ -640,9 +667,9 @@ static bool is_burst(const struct mesh *m, int64_t now_ms)
  */
 static int64_t flush_at(const struct mesh *m, int64_t now_ms)
 {
-	int64_t batch_ms = is_burst(m, now_ms)
-	                           ? BURST_BATCH_MS
-	                           : MIN_OF(MAX_OF(lag_of(m, now_ms) / 4, BATCH_MS), BATCH_MAX_MS);
+	int64_t batch_ms = is_burst(m, now_ms) ? BURST_BATCH_MS
+	                                       : MIN_OF(MAX_OF(slowness(m, now_ms) / 4, BATCH_MS),
+	                                                BATCH_MAX_MS);
 	unsigned due = m->log.due < m->log.next ? trees_due(m) : 0;
 	int64_t at = TIME_NEVER;
 
@@ -683,12 +710,19 @@ int64_t news_deadline(const struct mesh *m)
 	return MIN_OF(flush_ms, announce_ms);
 }
 
+static void announce_old(struct step *st, const struct session *to, int64_t until_ms)
+{
+	uint64_t ids[ANNOUNCED_MAX];
+	size_t count = gather_old(to->mesh, to, until_ms, ids);
+
+	announce_to(st, to, ids, count, false);
+}
+
 void news_tick(struct step *st, struct mesh *m)
 {
 	/* Some of what is not yet that old goes along, or each would go alone. */
 	int64_t after_ms = MAX_OF(ring_patience(m, st->now.mono_ms) / 2, ANNOUNCE_AFTER_MS);
 	int64_t until_ms = st->now.mono_ms - after_ms;
-	uint64_t ids[ANNOUNCED_MAX];
 
 	if (announce_at(m, st->now.mono_ms) > st->now.mono_ms)
 		return;
@@ -701,7 +735,7 @@ void news_tick(struct step *st, struct mesh *m)
 		for (size_t k = 0; k < i; k++)
 			is_told |= m->ring[k].use == p;
 		if (p && p->session && !is_told)
-			announce_to(st, p->session, ids, gather_old(m, p->session, until_ms, ids));
+			announce_old(st, p->session, until_ms);
 	}
 	while (m->log.announced < m->log.next && newslog_at(m, m->log.announced)->at_ms <= until_ms)
 		m->log.announced++;

@@ -8,9 +8,11 @@
  *
  * A part of a certificate counts for ATTEST_FRESH_MS, so that all that make one up are of one time,
  * and is dropped when the member is heard.  The certificate is made by whoever has the quorum and
- * has signed itself; two that make one at the same time make the same remove for all that merging
- * knows.  It goes through the door of our own statements: its parts were verified, we are its
- * source in both trees, and it is on our disk before it is told.
+ * has signed itself: the first of the signers in the record at once, the others ATTEST_TURN_MS
+ * later each, for all get the quorum at about the same time, and each certificate is told to
+ * everybody. Two that make one all the same make the same remove for all that merging knows.  It
+ * goes through the door of our own statements: its parts were verified, we are its source in both
+ * trees, and it is on our disk before it is told.
  *
  * What others say is bounded: only watchers that the record in force names are listened to, and
  * only about that record; they start at most one look in WATCH_ASKED_PAUSE_MS, and one signature of
@@ -23,6 +25,7 @@
 void quorum_reset(struct watched *w)
 {
 	w->has_signed = false;
+	w->make_ms = 0;
 	for (size_t i = 0; i < w->fellows_count; i++) {
 		w->fellows[i].attest_ms = 0;
 		w->fellows[i].owes_attest = w->fellows[i].owes_suspect = false;
@@ -153,7 +156,29 @@ void quorum_session(struct step *st, struct session *s)
 
 /* --- the certificate ------------------------------------------------------------------------- */
 
-static void make_certificate(struct step *st, struct mesh *m, struct watched *w)
+static bool is_fresh(const struct step *st, const struct fellow *f)
+{
+	return f->attest_ms && st->now.mono_ms - f->attest_ms < ATTEST_FRESH_MS;
+}
+
+/* Or each of them would soon make one as well, while the trees bring ours. */
+static void tell_fellows(struct step *st, struct mesh *m, struct watched *w, struct stmt *remove)
+{
+	struct msg msg = { .kind = MSG_ENTRIES };
+
+	msg.u.entries.stmts = &remove->raw;
+	msg.u.entries.count = 1;
+	msg.u.entries.way = WAY_LAST;
+	for (size_t i = 0; i < w->fellows_count; i++) {
+		const struct fellow *f = &w->fellows[i];
+		const struct peer *p = f->is_self ? NULL : mesh_peer(m, &f->key);
+
+		if (p && p->session && !p->session->is_closing)
+			step_send(st, p->session, LANE_CONTROL, &msg);
+	}
+}
+
+void quorum_make(struct step *st, struct mesh *m, struct watched *w)
 {
 	const struct stmt *record = watch_record(m, w);
 	struct attest list[LIMIT_WATCHERS];
@@ -161,12 +186,10 @@ static void make_certificate(struct step *st, struct mesh *m, struct watched *w)
 	struct stmt *remove;
 	int err;
 
-	for (size_t i = 0; i < w->fellows_count; i++) {
-		const struct fellow *f = &w->fellows[i];
-
-		if (f->attest_ms && st->now.mono_ms - f->attest_ms < ATTEST_FRESH_MS)
-			list[count++] = f->attest;
-	}
+	w->make_ms = 0;
+	for (size_t i = 0; i < w->fellows_count; i++)
+		if (is_fresh(st, &w->fellows[i]))
+			list[count++] = w->fellows[i].attest;
 	if (!record || !w->has_signed)
 		return;
 	err = remove_make_prune(st->n->mem, record, list, count, &remove);
@@ -177,15 +200,31 @@ static void make_certificate(struct step *st, struct mesh *m, struct watched *w)
 		return;
 	}
 	mesh_offer(st, m, remove->raw, 0); /* and watch_member() lets it go */
+	tell_fellows(st, m, w, remove);
 	stmt_unref(st->n->mem, remove);
+}
+
+/* Those that have signed before us in the record make it first, if they are there. */
+static void make_in_turn(struct step *st, struct mesh *m, struct watched *w)
+{
+	int64_t before = 0;
+
+	for (size_t i = 0; i < w->fellows_count && !w->fellows[i].is_self; i++)
+		before += is_fresh(st, &w->fellows[i]);
+	if (before == 0) {
+		quorum_make(st, m, w);
+	} else if (!w->make_ms) {
+		w->make_ms = st->now.mono_ms + before * (ATTEST_TURN_MS + 2 * watch_late(m));
+		m->watching->next_ms = MIN_OF(m->watching->next_ms, w->make_ms);
+	}
 }
 
 static bool may_sign(struct step *st, struct mesh *m, const struct watched *w)
 {
 	const struct entry *self = mesh_self_entry(m);
+	bool abstains = st->now.mono_ms < m->watching->abstain_until_ms && !w->is_refused;
 
-	if (!self || self->standing != STANDING_IN ||
-	    st->now.mono_ms < m->watching->abstain_until_ms)
+	if (!self || self->standing != STANDING_IN || abstains)
 		return false;
 	if (canary_answered(st, w))
 		return true;
@@ -205,7 +244,7 @@ static void sign(struct step *st, struct mesh *m, struct watched *w, struct fell
 	for (size_t i = 0; i < w->fellows_count; i++)
 		w->fellows[i].owes_attest = !w->fellows[i].is_self;
 	reach_all(st, m, w);
-	make_certificate(st, m, w);
+	make_in_turn(st, m, w);
 }
 
 void quorum_conclude(struct step *st, struct mesh *m, struct watched *w)
@@ -263,5 +302,5 @@ void quorum_message(struct step *st, struct session *s, struct watched *w, const
 		return;
 	watch_asked(st, s->mesh, w);
 	if (msg->kind == MSG_ATTEST)
-		make_certificate(st, s->mesh, w);
+		make_in_turn(st, s->mesh, w);
 }

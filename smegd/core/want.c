@@ -32,12 +32,13 @@ static void ask(struct step *st, const struct session *s, uint64_t *ids, size_t 
 }
 
 /* False: it is being asked for already.  Where there is no room it is asked for and forgotten. */
-static bool note(struct step *st, const struct session *s, uint64_t id)
+static bool note(struct step *st, const struct session *s, uint64_t id, bool repaired)
 {
 	struct mesh *m = s->mesh;
 	struct want *w = find(&m->wants, id);
 
 	if (w) {
+		w->is_repaired |= repaired;
 		if (w->asked != s->id)
 			w->other = s->id;
 		return false;
@@ -48,6 +49,7 @@ static bool note(struct step *st, const struct session *s, uint64_t id)
 			.again_ms = st->now.mono_ms + news_patience(m, st->now.mono_ms),
 			.asked = s->id,
 			.tries = 1,
+			.is_repaired = repaired,
 		};
 	return true;
 }
@@ -60,7 +62,7 @@ void want_announced(struct step *st, struct session *s, const struct msg *msg)
 	for (size_t i = 0; i < msg->u.items.count && i < ANNOUNCED_MAX; i++) {
 		uint64_t id = msg->u.items.items[i];
 
-		if (!newslog_find(s->mesh, id) && note(st, s, id))
+		if (!newslog_find(s->mesh, id) && note(st, s, id, msg->u.items.repaired))
 			lacking[count++] = id;
 	}
 	ask(st, s, lacking, count);
@@ -78,6 +80,13 @@ void want_asked(struct step *st, struct session *s, const struct msg *msg)
 	}
 	if (t)
 		teller_flush(t);
+}
+
+bool want_is_of_ring(struct mesh *m, uint64_t id)
+{
+	const struct want *w = find(&m->wants, id);
+
+	return w && !w->is_repaired;
 }
 
 /* --- asking again ----------------------------------------------------------------------------- */

@@ -11,7 +11,12 @@
  * and rarer the longer it lasts.  Only the quorum of its watchers can remove it.
  *
  * A watcher that was itself paused must not blame others: if our tick comes later than we asked for
- * by WATCH_LATE_MS, all times start anew and nothing is signed for WATCH_ABSTAIN_MS.
+ * by WATCH_LATE_MS, all times start anew, and for WATCH_ABSTAIN_MS nothing is signed because of
+ * silence.  A refused dial is no silence: that host has answered that nobody listens, however late
+ * we are.  So a look at a member without a session goes on, and may end in a signature if its last
+ * dial was refused.  (Three hundred daemons on two processors of which ten are killed are all
+ * late.) Less than that is added to the slack and to the time for an answer: who is busy hears
+ * late.
  *
  * Cost: `next_ms` is a lower bound of what is due, never raised but by the scan of all watched
  * members that it calls for; so hearing from one costs a search and no more.  A scan comes after at
@@ -58,17 +63,37 @@ static int64_t round_trip(const struct peer *p)
 	return p ? MIN_OF(p->rtt_ms, WATCH_RTT_MAX_MS) : 0;
 }
 
-/* It is missed from then on. */
-static int64_t missed_ms(const struct step *st, const struct watched *w, const struct peer *p)
+/* We are late, and what lies on our way is a neighbour of ours: it may be late as well. */
+static int64_t slack_for(const struct mesh *m, const struct watched *w, int64_t least_ms, int trips)
 {
-	int64_t slack = MAX_OF(WATCH_SLACK_MS, 4 * round_trip(p));
+	return MAX_OF(least_ms, trips * round_trip(mesh_peer(m, &w->key))) + 2 * watch_late(m);
+}
+
+/* It is missed from then on. */
+static int64_t missed_ms(const struct step *st, const struct mesh *m, const struct watched *w)
+{
+	int64_t slack = slack_for(m, w, WATCH_SLACK_MS, 4);
 
 	return w->alive_ms + (WATCH_PERIOD_MS + slack) * patience(st, w);
 }
 
-static int64_t try_ms(const struct step *st, const struct watched *w, const struct peer *p)
+/* A dial is refused at once, or it is lost: how late we are is nothing to that. */
+static int64_t try_ms(const struct step *st, const struct mesh *m, const struct watched *w)
 {
-	return MAX_OF(WATCH_TRY_MS, 3 * round_trip(p)) * patience(st, w);
+	int64_t wait_ms = w->is_refused ? WATCH_TRY_MS : slack_for(m, w, WATCH_TRY_MS, 3);
+
+	return wait_ms * patience(st, w);
+}
+
+int64_t watch_late(const struct mesh *m)
+{
+	return m->watching ? m->watching->late_ms : 0;
+}
+
+/* The most of lately: a quarter of it is forgotten with each tick that is in time. */
+static void note_late(struct watching *ws, int64_t late_ms)
+{
+	ws->late_ms = MAX_OF(MIN_OF(late_ms, (int64_t)WATCH_LATE_MS), ws->late_ms * 3 / 4);
 }
 
 /* --- the look ------------------------------------------------------------------------------- */
@@ -90,7 +115,7 @@ static void ask_once(struct step *st, struct mesh *m, struct watched *w)
 	struct peer *p = mesh_peer_make(st, m, &w->key);
 
 	w->tries++;
-	w->next_ms = st->now.mono_ms + try_ms(st, w, p);
+	w->next_ms = st->now.mono_ms + try_ms(st, m, w);
 	due_at(m, w->next_ms);
 	if (!p)
 		return;
@@ -171,6 +196,20 @@ void watch_unreachable(struct step *st, struct peer *p)
 	miss(st, p);
 }
 
+/* What was added to the time for an answer, as we are late, is not needed any more. */
+void watch_dialled(struct step *st, struct peer *p, int err)
+{
+	struct watched *w = find(p->mesh, &p->key);
+
+	if (!w)
+		return;
+	w->is_refused = err == ERR_REFUSED;
+	if (w->state != WATCH_LOOKING)
+		return;
+	w->next_ms = MIN_OF(w->next_ms, st->now.mono_ms + try_ms(st, p->mesh, w));
+	due_at(p->mesh, w->next_ms);
+}
+
 /* --- signs of life --------------------------------------------------------------------------- */
 
 /* It lives but is out: it has to know, so that it can come back. */
@@ -195,7 +234,7 @@ static void tell_pruned(struct step *st, struct session *s, struct watched *w)
 static void heard(struct step *st, struct mesh *m, struct watched *w)
 {
 	w->heard_ms = st->now.mono_ms;
-	w->is_missed = false;
+	w->is_missed = w->is_refused = false;
 	if (w->state == WATCH_QUIET)
 		return;
 	w->alive_ms = st->now.mono_ms;
@@ -271,7 +310,7 @@ static void name_us(struct step *st, struct mesh *m, struct watched *w, uint64_t
 	w->counter = counter;
 	w->state = WATCH_QUIET;
 	w->heard_ms = w->alive_ms = st->now.mono_ms;
-	w->is_missed = false;
+	w->is_missed = w->is_refused = false;
 	w->measure_ms = st->now.mono_ms + MS_PER_SECOND;
 	mark(st, m, w, false);
 	due_at(m, w->measure_ms);
@@ -315,15 +354,14 @@ void watch_member(struct step *st, struct mesh *m, const struct entry *e)
 
 static int64_t quiet(struct step *st, struct mesh *m, struct watched *w)
 {
-	int64_t missed = missed_ms(st, w, NULL);
+	int64_t missed = w->alive_ms + (WATCH_PERIOD_MS + WATCH_SLACK_MS) * patience(st, w);
 	struct peer *p;
 
-	/* Whom it is does not matter as long as nothing can be due: to look it up costs most here.
-	 */
+	/* To look up who it is costs most here: only when something may be due. */
 	if (!w->is_missed && st->now.mono_ms < MIN_OF(missed, w->measure_ms))
 		return MIN_OF(missed, w->measure_ms);
 	p = mesh_peer(m, &w->key);
-	missed = missed_ms(st, w, p);
+	missed = missed_ms(st, m, w);
 	/* Whatever else it says proves that it lives, but only for this moment. */
 	missed = MAX_OF(missed, w->heard_ms + WATCH_HEARD_MS);
 	if (w->is_missed || st->now.mono_ms >= missed) {
@@ -338,28 +376,46 @@ static int64_t quiet(struct step *st, struct mesh *m, struct watched *w)
 	return MIN_OF(missed, w->measure_ms);
 }
 
+/* They may answer late as well: until then we could but abstain, and for five seconds. */
+static bool waits_for_canaries(const struct step *st, const struct mesh *m, struct watched *w)
+{
+	int64_t until_ms = w->began_ms + (WATCH_TRIES * WATCH_TRY_MS + 2 * watch_late(m));
+
+	return st->now.mono_ms < until_ms && !canary_answered(st, w);
+}
+
+static void look_on(struct step *st, struct mesh *m, struct watched *w)
+{
+	if (w->tries < WATCH_TRIES)
+		ask_once(st, m, w);
+	else if (waits_for_canaries(st, m, w))
+		w->next_ms = st->now.mono_ms + WATCH_TRY_MS / 4;
+	else
+		conclude(st, m, w);
+}
+
 /* Do what is due for one; returns when next. */
 static int64_t step_one(struct step *st, struct mesh *m, struct watched *w)
 {
 	bool is_due = st->now.mono_ms >= w->next_ms;
 
+	if (w->make_ms && st->now.mono_ms >= w->make_ms)
+		quorum_make(st, m, w); /* and it is out, perhaps */
 	switch (w->state) {
 	case WATCH_QUIET:
 		return quiet(st, m, w);
 	case WATCH_LOOKING:
-		if (is_due && w->tries < WATCH_TRIES)
-			ask_once(st, m, w);
-		else if (is_due)
-			conclude(st, m, w);
+		if (is_due)
+			look_on(st, m, w);
 		break;
 	case WATCH_SILENT:
 		if (is_due)
 			begin_look(st, m, w, true);
 		break;
 	case WATCH_OUT:
-		break;
+		return w->keep_ms;
 	}
-	return w->state == WATCH_OUT ? w->keep_ms : w->next_ms;
+	return w->make_ms ? MIN_OF(w->make_ms, w->next_ms) : w->next_ms;
 }
 
 static void scan(struct step *st, struct mesh *m)
@@ -386,6 +442,14 @@ static void scan(struct step *st, struct mesh *m)
 	ws->next_ms = MIN_OF(ws->next_ms, next);
 }
 
+/* That its stream broke, or a dial was refused, we know however late. */
+static bool is_silence(const struct mesh *m, const struct watched *w)
+{
+	const struct peer *p = mesh_peer(m, &w->key);
+
+	return p && p->session;
+}
+
 /* We were not there: nobody is to be blamed for what we did not hear. */
 static void start_anew(struct step *st, struct mesh *m)
 {
@@ -396,13 +460,15 @@ static void start_anew(struct step *st, struct mesh *m)
 	map_for_each(pos, &m->watching->watched) {
 		struct watched *w = container_of(pos, struct watched, node);
 
+		if (w->state == WATCH_LOOKING && !is_silence(m, w))
+			continue;
 		if (w->state == WATCH_LOOKING) {
 			quorum_reset(w);
 			mark(st, m, w, false);
 			w->state = WATCH_QUIET;
 		}
 		w->heard_ms = w->alive_ms = st->now.mono_ms;
-		w->is_missed = false;
+		w->is_missed = w->is_missed && !is_silence(m, w);
 		w->next_ms = st->now.mono_ms + WATCH_AGAIN_MS;
 	}
 }
@@ -413,6 +479,8 @@ void watch_tick(struct step *st, struct mesh *m)
 
 	if (!m->watching)
 		return;
+	if (st->now.mono_ms >= asked_ms)
+		note_late(m->watching, st->now.mono_ms - asked_ms);
 	if (asked_ms != TIME_NEVER && st->now.mono_ms - asked_ms > WATCH_LATE_MS)
 		start_anew(st, m);
 	if (st->now.mono_ms >= m->watching->next_ms)

@@ -37,6 +37,7 @@
 #define WATCH_PATIENCE_MS MS_PER_HOUR
 #define ATTEST_FRESH_MS (15 * MS_PER_SECOND) /* the parts of a certificate are of one time */
 #define ATTEST_PAUSE_MS 100                  /* between two signatures of one that we check */
+#define ATTEST_TURN_MS 200                   /* for each signer before us to make the certificate */
 
 #define GUARD_FIRST_MS (3 * MS_PER_SECOND)   /* after the start we take what there is */
 #define GUARD_LOOK_MS 250                    /* between two looks at our watchers, at first */
@@ -47,7 +48,7 @@
 #define GUARD_PAUSE_MS (10 * MS_PER_SECOND)  /* between two changes of the choice */
 #define GUARD_HURRY_MS MS_PER_SECOND         /* the same, with fewer than three */
 #define GUARD_HURRY_BELOW 3u
-#define GUARD_OUT_MS (3 * MS_PER_SECOND) /* after one of more than three has left the group */
+#define GUARD_OUT_MS (6 * MS_PER_SECOND) /* after one of more than three has left the group */
 #define GUARD_CLIENT 2u                  /* watchers of a client */
 #define REFUTE_FIRST_MS MS_PER_SECOND
 #define REFUTE_MAX_MS (60 * MS_PER_SECOND)
@@ -84,7 +85,9 @@ struct watched {
 	int64_t heard_ms;   /* mono: last message of any kind */
 	int64_t alive_ms;   /* mono: last sign of life; the next one is due a period later */
 	bool is_missed;     /* QUIET: look at the next tick */
+	bool is_refused;    /* the last dial: nobody listens there; and not heard since */
 	int64_t next_ms;    /* LOOKING: the next try; SILENT: the next look */
+	int64_t make_ms;    /* mono: make the certificate if nobody has; 0: nothing to make */
 	int64_t measure_ms; /* QUIET: ask for the round trip */
 	/* the look */
 	int64_t began_ms;
@@ -132,8 +135,9 @@ struct lost {
 
 struct watching {
 	struct map watched;
-	int64_t next_ms; /* nothing is due among the watched before this */
-	int64_t abstain_until_ms;
+	int64_t next_ms;                  /* nothing is due among the watched before this */
+	int64_t abstain_until_ms;         /* from what rests on silence */
+	int64_t late_ms;                  /* our own ticks, lately; at most WATCH_LATE_MS */
 	bool owes;                        /* some fellow is to be told something */
 	struct lost lost[WATCH_LOST_MAX]; /* a ring */
 	size_t lost_count;                /* ever */
@@ -168,6 +172,8 @@ bool canary_answered(const struct step *st, const struct watched *w); /* by enou
 /* quorum.c */
 void quorum_reset(struct watched *w); /* another record, or heard: what was signed is void */
 void quorum_begin(struct step *st, struct mesh *m, struct watched *w, bool tell);
+/* It is our turn to make a certificate. */
+void quorum_make(struct step *st, struct mesh *m, struct watched *w);
 /* The member has not answered: sign, if we may, and see whether enough have. */
 void quorum_conclude(struct step *st, struct mesh *m, struct watched *w);
 void quorum_session(struct step *st, struct session *s); /* tell it what it is owed */

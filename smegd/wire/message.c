@@ -229,6 +229,7 @@ static int pack_announce(const struct msg *m, struct packet *p, struct arena *a)
 	sync__announce__init(&p->u.announce);
 	p->envelope.body_case = SYNC__ENVELOPE__BODY_ANNOUNCE;
 	p->envelope.announce = &p->u.announce;
+	p->u.announce.repaired = m->u.items.repaired;
 	return pack_items(m, a, &p->u.announce.items);
 }
 
@@ -422,6 +423,7 @@ static int unpack_want(const Sync__Envelope *e, struct arena *a, struct msg *m)
 
 static int unpack_announce(const Sync__Envelope *e, struct arena *a, struct msg *m)
 {
+	m->u.items.repaired = e->announce->repaired != 0;
 	return unpack_items(e->announce->items, a, m);
 }
 

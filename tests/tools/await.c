@@ -1,18 +1,23 @@
 /*
  * await: wait until many daemons count so many members, and have one digest.
  *
- *	await COUNT SECONDS SOCKET...
+ *	await COUNT SECONDS [-k PID]... SOCKET...
  *
- * They are asked over kept connections, round by round, all before the first answer is read: busy
- * ones answer late, and hundreds one after the other later than what is measured.  Those that have
- * been seen with COUNT are not asked again before all have: they are not to spend their time with
- * answering.  Then one round must find all digests equal.  Prints the milliseconds that
- * it took; exit status 1 and who is missing if it does not come to that in time.
+ * They are asked over kept connections, a portion at a time, all of it before the first answer is
+ * read: busy ones answer late, and hundreds one after the other later than what is measured.  Those
+ * that have been seen with COUNT are not asked again before all have, and no further ones while
+ * some of a portion lack it: a round of all costs three hundred daemons on two processors more than
+ * a second of them, which is to be theirs.  Then one round must find all digests equal.
+ *
+ * The processes given are killed (SIGKILL) when there is a connection to each daemon, and time
+ * counts from then.  Prints the milliseconds until all had been seen with COUNT, and until all
+ * digests were equal; exit status 1 and who is missing if it does not come to that in time.
  *
  * (A shell that starts smegctl and jq for each takes longer for a round than what is measured.)
  */
 #include "api/client.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +25,8 @@
 #include <unistd.h>
 
 #define ANSWER_TIMEOUT_MS 20000
-#define ROUND_US 200000 /* three hundred answers cost as much as what is measured */
+#define ROUND_US 200000
+#define PORTION 16
 
 struct daemon_seen {
 	const char *path;
@@ -56,17 +62,23 @@ static void lose(struct daemon_seen *s, const struct diag *diag)
 	s->client = NULL;
 }
 
+static void reach(struct daemon_seen *s)
+{
+	struct diag diag;
+
+	if (!s->client && client_open(s->path, &heap, &s->client, &diag))
+		lose(s, &diag);
+}
+
 static void ask(struct daemon_seen *s)
 {
 	const struct request q = { .kind = REQUEST_STATUS };
 	struct diag diag;
-	int err = s->client ? 0 : client_open(s->path, &heap, &s->client, &diag);
 
 	s->members = 0;
 	s->digest[0] = '\0';
-	if (!err)
-		err = client_ask(s->client, &q, &diag);
-	if (err)
+	reach(s);
+	if (s->client && client_ask(s->client, &q, &diag))
 		lose(s, &diag);
 }
 
@@ -101,14 +113,20 @@ static void look(struct daemon_seen *list, size_t count, uint32_t wanted)
 /* All have counted that many, though each perhaps at another time. */
 static bool all_count(struct daemon_seen *list, size_t count, uint32_t wanted)
 {
-	size_t lack = 0;
+	for (size_t at = 0; at < count; at += PORTION) {
+		size_t portion = MIN_OF(count - at, (size_t)PORTION);
+		size_t lack = 0;
 
-	look(list, count, wanted);
-	for (size_t i = 0; i < count; i++)
-		lack += list[i].members != wanted;
-	if (lack)
-		fprintf(stderr, "%lld ms: %zu count another number\n", (long long)now_ms(), lack);
-	return lack == 0;
+		look(list + at, portion, wanted);
+		for (size_t i = at; i < at + portion; i++)
+			lack += list[i].members != wanted;
+		if (lack == 0)
+			continue;
+		fprintf(stderr, "%lld ms: %zu of those from the %zuth on count another number\n",
+		        (long long)now_ms(), lack, at + 1);
+		return false;
+	}
+	return true;
 }
 
 static bool all_agree(struct daemon_seen *list, size_t count, uint32_t wanted)
@@ -123,31 +141,74 @@ static bool all_agree(struct daemon_seen *list, size_t count, uint32_t wanted)
 	return other == 0;
 }
 
-int main(int argc, char **argv)
+static void print_all(const struct daemon_seen *list, size_t count)
 {
-	size_t count = argc > 3 ? (size_t)argc - 3 : 0;
-	struct daemon_seen *list = calloc(count + 1, sizeof(*list));
-	int64_t begun = now_ms();
-	uint32_t wanted;
-	int64_t end;
-
-	if (!count || !list) {
-		fputs("usage: await COUNT SECONDS SOCKET...\n", stderr);
-		return 2;
-	}
-	wanted = (uint32_t)strtoul(argv[1], NULL, 10);
-	end = begun + 1000 * strtol(argv[2], NULL, 10);
 	for (size_t i = 0; i < count; i++)
-		list[i].path = argv[3 + i];
-	while (!all_count(list, count, wanted) || !all_agree(list, count, wanted)) {
-		if (now_ms() > end) {
-			for (size_t i = 0; i < count; i++)
-				fprintf(stderr, "%s %u %s\n", list[i].path, list[i].members,
-				        list[i].digest);
-			return 1;
+		fprintf(stderr, "%s %u %s\n", list[i].path, list[i].members, list[i].digest);
+}
+
+typedef bool all_are(struct daemon_seen *list, size_t count, uint32_t wanted);
+
+/* A list, and until when we wait for it. */
+struct wait {
+	struct daemon_seen *list;
+	size_t count;
+	uint32_t wanted;
+	int64_t begun_ms;
+	int64_t end_ms;
+};
+
+/* ret: the milliseconds since the beginning; -1: not in time. */
+static int64_t wait_for(const struct wait *w, all_are *is_so)
+{
+	while (!is_so(w->list, w->count, w->wanted)) {
+		if (now_ms() > w->end_ms) {
+			print_all(w->list, w->count);
+			return -1;
 		}
 		usleep(ROUND_US);
 	}
-	printf("%lld\n", (long long)(now_ms() - begun));
+	return now_ms() - w->begun_ms;
+}
+
+static int run(struct wait *w, char **victims, size_t victims_count, int64_t seconds)
+{
+	int64_t counted;
+	int64_t agreed;
+
+	for (size_t i = 0; i < w->count; i++)
+		reach(&w->list[i]);
+	w->begun_ms = now_ms();
+	w->end_ms = w->begun_ms + 1000 * seconds;
+	for (size_t i = 0; i < victims_count; i++)
+		if (kill((pid_t)strtol(victims[2 * i + 1], NULL, 10), SIGKILL))
+			perror(victims[2 * i + 1]);
+	counted = wait_for(w, all_count);
+	if (counted < 0)
+		return 1;
+	agreed = wait_for(w, all_agree);
+	if (agreed < 0)
+		return 1;
+	printf("%lld %lld\n", (long long)counted, (long long)agreed);
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	size_t victims = 0;
+	struct wait w = { .count = 0 };
+	int first = 3;
+
+	for (; first + 1 < argc && strcmp(argv[first], "-k") == 0; first += 2)
+		victims++;
+	w.count = argc > first ? (size_t)(argc - first) : 0;
+	w.list = calloc(w.count + 1, sizeof(*w.list));
+	if (!w.count || !w.list) {
+		fputs("usage: await COUNT SECONDS [-k PID]... SOCKET...\n", stderr);
+		return 2;
+	}
+	w.wanted = (uint32_t)strtoul(argv[1], NULL, 10);
+	for (size_t i = 0; i < w.count; i++)
+		w.list[i].path = argv[first + (int)i];
+	return run(&w, argv + 3, victims, strtol(argv[2], NULL, 10));
 }
