@@ -178,27 +178,33 @@ static void tell_fellows(struct step *st, struct mesh *m, struct watched *w, str
 	}
 }
 
-void quorum_make(struct step *st, struct mesh *m, struct watched *w)
+/* NULL: not enough have signed, or we have not. */
+static struct stmt *certificate(struct step *st, struct mesh *m, struct watched *w)
 {
 	const struct stmt *record = watch_record(m, w);
 	struct attest list[LIMIT_WATCHERS];
 	size_t count = 0;
-	struct stmt *remove;
+	struct stmt *remove = NULL;
 	int err;
 
-	w->make_ms = 0;
 	for (size_t i = 0; i < w->fellows_count; i++)
 		if (is_fresh(st, &w->fellows[i]))
 			list[count++] = w->fellows[i].attest;
 	if (!record || !w->has_signed)
-		return;
+		return NULL;
 	err = remove_make_prune(st->n->mem, record, list, count, &remove);
-	if (err == ERR_NOT_AUTHORISED)
-		return;
-	if (err) {
+	if (err && err != ERR_NOT_AUTHORISED)
 		step_fail(st, err);
+	return err ? NULL : remove;
+}
+
+void quorum_make(struct step *st, struct mesh *m, struct watched *w)
+{
+	struct stmt *remove = certificate(st, m, w);
+
+	w->make_ms = 0;
+	if (!remove)
 		return;
-	}
 	mesh_offer(st, m, remove->raw, 0); /* and watch_member() lets it go */
 	tell_fellows(st, m, w, remove);
 	stmt_unref(st->n->mem, remove);
@@ -207,16 +213,20 @@ void quorum_make(struct step *st, struct mesh *m, struct watched *w)
 /* Those that have signed before us in the record make it first, if they are there. */
 static void make_in_turn(struct step *st, struct mesh *m, struct watched *w)
 {
+	struct stmt *remove = w->make_ms ? NULL : certificate(st, m, w);
 	int64_t before = 0;
 
+	if (!remove)
+		return;
+	stmt_unref(st->n->mem, remove);
 	for (size_t i = 0; i < w->fellows_count && !w->fellows[i].is_self; i++)
 		before += is_fresh(st, &w->fellows[i]);
 	if (before == 0) {
 		quorum_make(st, m, w);
-	} else if (!w->make_ms) {
-		w->make_ms = st->now.mono_ms + before * (ATTEST_TURN_MS + 2 * watch_late(m));
-		m->watching->next_ms = MIN_OF(m->watching->next_ms, w->make_ms);
+		return;
 	}
+	w->make_ms = st->now.mono_ms + before * (ATTEST_TURN_MS + 2 * watch_late(m));
+	m->watching->next_ms = MIN_OF(m->watching->next_ms, w->make_ms);
 }
 
 static bool may_sign(struct step *st, struct mesh *m, const struct watched *w)

@@ -3,11 +3,11 @@
  *
  *	await COUNT SECONDS [-k PID]... SOCKET...
  *
- * They are asked over kept connections, a portion at a time, all of it before the first answer is
- * read: busy ones answer late, and hundreds one after the other later than what is measured.  Those
- * that have been seen with COUNT are not asked again before all have, and no further ones while
- * some of a portion lack it: a round of all costs three hundred daemons on two processors more than
- * a second of them, which is to be theirs.  Then one round must find all digests equal.
+ * They are asked over kept connections, all before the first answer is read: busy ones answer late,
+ * and hundreds one after the other later than what is measured.  No more than the first few are
+ * asked before these have COUNT, and nobody again who has been seen with it: a round of all costs
+ * three hundred daemons on two processors more than a second of them, which is to be theirs.  Then
+ * one round must find all digests equal, which is begun when those of the first few are.
  *
  * The processes given are killed (SIGKILL) when there is a connection to each daemon, and time
  * counts from then.  Prints the milliseconds until all had been seen with COUNT, and until all
@@ -110,32 +110,46 @@ static void look(struct daemon_seen *list, size_t count, uint32_t wanted)
 			hear(&list[i]);
 }
 
-/* All have counted that many, though each perhaps at another time. */
-static bool all_count(struct daemon_seen *list, size_t count, uint32_t wanted)
+/* Of these, how many do not count that many; they may have been asked at different times. */
+static size_t count_lacking(struct daemon_seen *list, size_t count, uint32_t wanted)
 {
-	for (size_t at = 0; at < count; at += PORTION) {
-		size_t portion = MIN_OF(count - at, (size_t)PORTION);
-		size_t lack = 0;
+	size_t lacking = 0;
 
-		look(list + at, portion, wanted);
-		for (size_t i = at; i < at + portion; i++)
-			lack += list[i].members != wanted;
-		if (lack == 0)
-			continue;
-		fprintf(stderr, "%lld ms: %zu of those from the %zuth on count another number\n",
-		        (long long)now_ms(), lack, at + 1);
-		return false;
-	}
-	return true;
+	look(list, count, wanted);
+	for (size_t i = 0; i < count; i++)
+		lacking += list[i].members != wanted;
+	return lacking;
 }
 
-static bool all_agree(struct daemon_seen *list, size_t count, uint32_t wanted)
+static bool all_count(struct daemon_seen *list, size_t count, uint32_t wanted)
+{
+	size_t lacking = count_lacking(list, MIN_OF(count, (size_t)PORTION), wanted);
+
+	if (!lacking)
+		lacking = count_lacking(list, count, wanted);
+	if (lacking)
+		fprintf(stderr, "%lld ms: %zu count another number\n", (long long)now_ms(),
+		        lacking);
+	return lacking == 0;
+}
+
+static size_t count_other(struct daemon_seen *list, size_t count, uint32_t wanted)
 {
 	size_t other = 0;
 
 	look(list, count, 0);
 	for (size_t i = 0; i < count; i++)
 		other += list[i].members != wanted || strcmp(list[i].digest, list[0].digest) != 0;
+	return other;
+}
+
+/* Where some of the first differ, the others are not asked. */
+static bool all_agree(struct daemon_seen *list, size_t count, uint32_t wanted)
+{
+	size_t other = count_other(list, MIN_OF(count, (size_t)PORTION), wanted);
+
+	if (!other)
+		other = count_other(list, count, wanted);
 	if (other)
 		fprintf(stderr, "%lld ms: %zu differ from the first\n", (long long)now_ms(), other);
 	return other == 0;

@@ -321,6 +321,40 @@ static void test_who_signed_is_told_by_the_whole_key(void **state)
 	fixture_fini(&f);
 }
 
+static void test_removes_are_the_same_whoever_has_signed(void **state)
+{
+	struct fixture_record want = { .counter = 5, .role = ROLE_PEER, .watchers = 4 };
+	struct fixture f;
+	struct stmt *record;
+	struct stmt *one;
+	struct stmt *other;
+	struct stmt *later;
+
+	(void)state;
+	fixture_init(&f);
+	record = fixture_record(&f, &want);
+	one = fixture_prune(&f, record, 0);
+	other = fixture_prune(&f, record, 1);
+	assert_memory_not_equal(one->raw.at, other->raw.at, one->raw.count);
+	assert_true(remove_is_same(one, one->raw));
+	assert_true(remove_is_same(one, other->raw));
+	assert_false(remove_is_same(one, record->raw));
+	fixture_drop(&f, other);
+	other = fixture_leave(&f, 0, record);
+	assert_false(remove_is_same(one, other->raw));
+	fixture_drop(&f, record);
+	want.counter = 6;
+	record = fixture_record(&f, &want);
+	later = fixture_prune(&f, record, 0);
+	assert_int_equal(later->raw.count, one->raw.count);
+	assert_false(remove_is_same(one, later->raw));
+	fixture_drop(&f, later);
+	fixture_drop(&f, other);
+	fixture_drop(&f, one);
+	fixture_drop(&f, record);
+	fixture_fini(&f);
+}
+
 /* --- what it costs ---------------------------------------------------------------------------- */
 
 static struct stmt *typical(struct fixture *f)
@@ -482,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_forged_ids_are_refused),
 		cmocka_unit_test(test_parts_of_another_counter_are_refused),
 		cmocka_unit_test(test_who_signed_is_told_by_the_whole_key),
+		cmocka_unit_test(test_removes_are_the_same_whoever_has_signed),
 		cmocka_unit_test(test_a_typical_record_has_at_most_225_bytes),
 		cmocka_unit_test(test_looking_at_a_header_is_cheap),
 		cmocka_unit_test(test_places_are_where_it_can_be_dialled),

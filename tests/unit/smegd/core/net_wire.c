@@ -222,16 +222,17 @@ static void make_hello(struct net *n,
 }
 
 /* The host at an address, if a packet gets there. */
-static size_t find_host(const struct net *n, size_t from, const struct hostport *at)
+/* ret: 0, or why it can't be reached: a host without a daemon says so. */
+static int find_host(const struct net *n, size_t from, const struct hostport *at, size_t *ret_host)
 {
-	size_t to = NET_HOSTS;
 	int number;
 
-	if (sscanf(at->host, "10.0.0.%d", &number) == 1)
-		to = (size_t)number - 1;
-	if (to >= n->count || n->cut[from][to] || !n->hosts[to].node)
-		return NET_HOSTS;
-	return to;
+	if (sscanf(at->host, "10.0.0.%d", &number) != 1)
+		return ERR_CONNECT_TIMEOUT;
+	*ret_host = (size_t)number - 1;
+	if (*ret_host >= n->count || n->cut[from][*ret_host])
+		return ERR_CONNECT_TIMEOUT;
+	return n->hosts[*ret_host].node ? 0 : ERR_REFUSED;
 }
 
 /* Knock; 0: let in, and *ret_hello is who came. */
@@ -316,11 +317,13 @@ static void connect_to(struct net *n, struct net_event *dial, size_t to, const s
 
 void net_dial(struct net *n, struct net_event *e)
 {
-	size_t to = find_host(n, e->host, &e->dial.u.dial.at);
 	struct net_event *failed;
 	struct hello hello;
-	int err = to == NET_HOSTS ? ERR_CONNECT_TIMEOUT : knock(n, e, to, &hello);
+	size_t to;
+	int err = find_host(n, e->host, &e->dial.u.dial.at, &to);
 
+	if (!err)
+		err = knock(n, e, to, &hello);
 	if (!err) {
 		connect_to(n, e, to, &hello);
 		return;

@@ -1,6 +1,6 @@
 /*
  * How long news take by the other tree is learnt from the copies that come: announcements wait for
- * twice as long.  See note_lag() in news.c.
+ * twice as long.  See note_lag() in news.c.  And how what was announced is announced in its turn.
  */
 #include "tests/unit/smegd/core/home.h"
 
@@ -114,7 +114,68 @@ static void test_announcements_wait_for_it(void **state)
 	assert_true(first_ms == c.n.mono_ms + 2 * lag(&c));
 	c.m->log.lag_ms = 4000;
 	assert_true(news_deadline(c.m) == c.n.mono_ms + MS_PER_SECOND);
+	/* And as long where it is our own timers that are late. */
+	c.m->log.lag_ms = 0;
+	c.m->watching->late_ms = 150;
+	assert_true(news_deadline(c.m) == c.n.mono_ms + 300);
 	net_fini(&c.n);
+}
+
+/* --- what was announced ----------------------------------------------------------------------- */
+
+struct ears {
+	bool is_deaf;        /* host 0 hears no news */
+	size_t announced[2]; /* by host 0; 1: as repaired */
+};
+
+static bool listen(void *ctx, size_t from, size_t to, const struct msg *msg)
+{
+	struct ears *e = ctx;
+
+	if (from == 0 && msg->kind == MSG_ANNOUNCE)
+		e->announced[msg->u.items.repaired]++;
+	return !e->is_deaf || to != 0 ||
+	       (msg->kind != MSG_ENTRIES && msg->kind != MSG_ANNOUNCE && msg->kind != MSG_DIGEST);
+}
+
+/* Host 0 has missed an item, and hears of it from host 1. */
+static void hear_of_it(struct ears *e, bool repaired)
+{
+	struct msg msg = { .kind = MSG_ANNOUNCE };
+	struct command c = { .kind = CMD_SET, .mesh = "home", .settings.has_alias = true };
+	struct net n;
+	uint64_t id;
+
+	home_init(&n, 5);
+	n.filter = listen;
+	n.ctx = e;
+	e->is_deaf = true;
+	snprintf(c.settings.alias, sizeof(c.settings.alias), "gate");
+	net_command(&n, 2, &c);
+	net_run(&n, 50);
+	id = newslog_at(home_mesh(&n, 1), home_mesh(&n, 1)->log.next - 1)->id;
+	assert_null(newslog_find(home_mesh(&n, 0), id));
+	*e = (struct ears){ .is_deaf = false };
+	msg.u.items.items = &id;
+	msg.u.items.count = 1;
+	msg.u.items.repaired = repaired;
+	home_say(&n, 1, 0, &msg);
+	net_run(&n, 100);
+	assert_non_null(newslog_find(home_mesh(&n, 0), id));
+	net_fini(&n);
+}
+
+static void test_what_repair_has_brought_goes_to_all_and_else_to_the_ring(void **state)
+{
+	struct ears e;
+
+	(void)state;
+	hear_of_it(&e, true);
+	assert_true(e.announced[true] > 0);
+	assert_int_equal(e.announced[false], 0);
+	hear_of_it(&e, false);
+	assert_int_equal(e.announced[true], 0);
+	assert_in_range(e.announced[false], 1, RING);
 }
 
 int main(void)
@@ -124,6 +185,7 @@ int main(void)
 		cmocka_unit_test(test_one_late_copy_among_many_changes_nothing),
 		cmocka_unit_test(test_it_is_forgotten_after_five_seconds_without_copies),
 		cmocka_unit_test(test_announcements_wait_for_it),
+		cmocka_unit_test(test_what_repair_has_brought_goes_to_all_and_else_to_the_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

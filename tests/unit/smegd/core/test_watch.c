@@ -435,6 +435,7 @@ static void test_watchers_that_lack_a_session_dial_each_other(void **state)
 	assert_int_equal(count, 4);
 	/* Three must sign, and the first can't reach the two others until it is over. */
 	home_abstain(&n, by[3]);
+	net_cut(&n, by[3], 9, true); /* or it would be refused, which suffices */
 	net_crash(&n, 9);
 	for (size_t i = 1; i <= 2; i++) {
 		net_cut(&n, by[0], by[i], true);
@@ -448,6 +449,75 @@ static void test_watchers_that_lack_a_session_dial_each_other(void **state)
 	took = home_until(&n, home_has_pruned, &key, 10000);
 	assert_true(took < 3000); /* less than the next look, five seconds later */
 	net_fini(&n);
+}
+
+/* Has it made a remove itself? */
+static bool has_made(const struct net *n, size_t host)
+{
+	const struct mesh *m = home_mesh(n, host);
+	bool any = false;
+
+	for (uint64_t i = 1; i < m->log.next; i++) {
+		const struct news *item = newslog_at(m, i);
+
+		any |= item && item->stmt->kind == STMT_REMOVE && !item->first_from;
+	}
+	return any;
+}
+
+/* The host that a watcher of host 4 is, by its place in the record. */
+static size_t watcher_at(const struct net *n, size_t place)
+{
+	struct watcher_id ids[LIMIT_WATCHERS];
+	size_t host = 0;
+
+	assert_true(record_watchers(mesh_self_entry(home_mesh(n, 4))->record, ids) > place);
+	for (size_t i = 0; i < 4; i++) {
+		struct watcher_id id = watcher_id_of(&home_mesh(n, i)->self.sign_public);
+
+		if (memcmp(&id, &ids[place], sizeof(id)) == 0)
+			host = i;
+	}
+	return host;
+}
+
+/* All have the quorum at about the same time, and what each makes is told to everybody. */
+static void test_signers_make_the_certificate_in_turn(void **state)
+{
+	(void)state;
+	for (size_t place = 0; place < 3; place++) {
+		struct msg attests[3];
+		struct net n;
+		size_t by;
+
+		home_init(&n, 5);
+		by = watcher_at(&n, place);
+		for (size_t i = 0; i < 3; i++)
+			attests[i] = home_attest(&n, watcher_at(&n, i), 4);
+		for (size_t i = 0; i < 3; i++)
+			if (i != place)
+				home_abstain(&n, watcher_at(&n, i));
+		home_abstain(&n, watcher_at(&n, 3));
+		{
+			struct key key = *home_key(&n, 4);
+			size_t places[3] = { watcher_at(&n, 0), watcher_at(&n, 1),
+				             watcher_at(&n, 2) };
+
+			home_vanish(&n, 4);
+			net_run(&n, 4 * MS_PER_SECOND);
+			assert_true(home_watched(&n, by, &key)->has_signed);
+			for (size_t i = 0; i < 3; i++)
+				if (i != place)
+					home_say(&n, places[i], by, &attests[i]);
+			assert_int_equal(has_made(&n, by), place == 0);
+			net_run(&n, (int64_t)place * ATTEST_TURN_MS - 1);
+			assert_int_equal(has_made(&n, by), place == 0);
+			net_run(&n, 20);
+			assert_true(has_made(&n, by));
+			assert_true(home_has_pruned(&n, &key));
+		}
+		net_fini(&n);
+	}
 }
 
 static void test_who_is_no_watcher_is_not_listened_to(void **state)
@@ -505,6 +575,96 @@ static void test_who_was_paused_blames_nobody(void **state)
 	net_fini(&n);
 }
 
+/* That nobody listens there its host has said; it is no silence that we slept through. */
+static void test_who_is_refused_is_signed_against_by_those_who_were_late(void **state)
+{
+	struct key key;
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	key = *home_key(&n, 4);
+	n.mono_ms += 4000;
+	net_crash(&n, 4);
+	assert_in_range(home_until(&n, home_has_pruned, &key, 10000), 600, 650);
+	assert_true(net_logged(&n, 0, "abstained"));
+	net_fini(&n);
+	/* Also if the look has begun, and then they are late. */
+	home_init(&n, 5);
+	key = *home_key(&n, 4);
+	net_crash(&n, 4);
+	net_run(&n, 100);
+	n.mono_ms += WATCH_LATE_MS + 200;
+	assert_in_range(home_until(&n, home_has_pruned, &key, 10000), 200, 1600);
+	net_fini(&n);
+}
+
+/* It was refused once, and has been heard since. */
+static void test_a_refusal_counts_until_the_member_is_heard(void **state)
+{
+	struct key key;
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	key = *home_key(&n, 4);
+	net_crash(&n, 4);
+	net_run(&n, 100);
+	assert_true(home_watched(&n, 0, &key)->is_refused);
+	net_boot(&n, 4);
+	net_run(&n, MS_PER_MINUTE);
+	assert_true(home_has(&n, &key));
+	assert_false(home_watched(&n, 0, &key)->is_refused);
+	home_vanish(&n, 4);
+	n.mono_ms += 4000;
+	net_run(&n, WATCH_ABSTAIN_MS - 1);
+	assert_true(home_has(&n, &key));
+	net_fini(&n);
+}
+
+static void late(const struct net *n, int64_t late_ms)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (n->hosts[i].node)
+			home_mesh(n, i)->watching->late_ms = late_ms;
+}
+
+static void test_our_own_lateness_is_known_and_forgotten(void **state)
+{
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	assert_int_equal(watch_late(home_mesh(&n, 0)), 0);
+	n.mono_ms = watch_deadline(home_mesh(&n, 0)) + 400;
+	net_run(&n, 1);
+	assert_in_range(watch_late(home_mesh(&n, 0)), 400, 410);
+	net_run(&n, 10 * MS_PER_SECOND);
+	assert_in_range(watch_late(home_mesh(&n, 0)), 0, 10);
+	n.mono_ms += MS_PER_MINUTE;
+	net_run(&n, 1);
+	assert_int_equal(watch_late(home_mesh(&n, 0)), WATCH_LATE_MS);
+	net_fini(&n);
+}
+
+/* Who hears late misses nobody sooner for it, and gives more time to answer. */
+static void test_times_follow_our_own_lateness(void **state)
+{
+	struct key key;
+	int64_t took = 0;
+	struct net n;
+
+	(void)state;
+	home_init(&n, 5);
+	key = home_vanish(&n, 4);
+	for (; took < 20000 && !home_has_pruned(&n, &key); took += 20) {
+		late(&n, 200);
+		net_run(&n, 20);
+	}
+	assert_in_range(took, 300 + 400 + 3 * 600, 2300 + 400 + 3 * 600 + 100);
+	net_fini(&n);
+}
+
 /* Who is out does not count among those who hear. */
 static void test_who_is_pruned_itself_signs_nothing(void **state)
 {
@@ -519,6 +679,7 @@ static void test_who_is_pruned_itself_signs_nothing(void **state)
 	w->backoff_ms = REFUTE_MAX_MS;
 	home_prune(&n, 0);
 	home_abstain(&n, 1);
+	net_cut(&n, 1, 4, true); /* or it would be refused, which suffices */
 	key = *home_key(&n, 4);
 	net_crash(&n, 4);
 	net_run(&n, 30 * MS_PER_SECOND);
@@ -627,8 +788,13 @@ int main(void)
 		cmocka_unit_test(test_who_says_other_things_is_not_missed),
 		cmocka_unit_test(test_a_signature_ends_with_the_silence),
 		cmocka_unit_test(test_watchers_that_lack_a_session_dial_each_other),
+		cmocka_unit_test(test_signers_make_the_certificate_in_turn),
 		cmocka_unit_test(test_who_is_no_watcher_is_not_listened_to),
 		cmocka_unit_test(test_who_was_paused_blames_nobody),
+		cmocka_unit_test(test_who_is_refused_is_signed_against_by_those_who_were_late),
+		cmocka_unit_test(test_a_refusal_counts_until_the_member_is_heard),
+		cmocka_unit_test(test_our_own_lateness_is_known_and_forgotten),
+		cmocka_unit_test(test_times_follow_our_own_lateness),
 		cmocka_unit_test(test_who_is_pruned_itself_signs_nothing),
 		cmocka_unit_test(test_who_is_out_is_told_so_when_it_is_heard),
 		cmocka_unit_test(test_who_is_cut_off_signs_nothing_and_comes_back),

@@ -186,9 +186,11 @@ static void test_items(void **state)
 		there_and_back(&m, &back);
 		assert_int_equal(back.u.items.count, 0);
 		m.u.items.salt = kinds[i] == MSG_WANT ? 5 : 0;
+		m.u.items.repaired = kinds[i] == MSG_ANNOUNCE;
 		m.u.items.items = items;
 		m.u.items.count = 2;
 		there_and_back(&m, &back);
+		assert_int_equal(back.u.items.repaired, m.u.items.repaired);
 		assert_true(back.u.items.salt == m.u.items.salt);
 		assert_int_equal(back.u.items.count, 2);
 		assert_memory_equal(back.u.items.items, items, sizeof(items));
@@ -702,7 +704,10 @@ static void test_golden_bytes(void **state)
 	assert_hex(packed(&m), "2213090200000000000000"
 	                       "12080102030405060708");
 	m.kind = MSG_ANNOUNCE;
+	m.u.items.salt = 0;
 	assert_hex(packed(&m), "420a0a080102030405060708");
+	m.u.items.repaired = true;
+	assert_hex(packed(&m), "420c0a0801020304050607081001");
 	m = (struct msg){ .kind = MSG_BEAT_ACK };
 	m.u.beat_ack.number = 3;
 	m.u.beat_ack.count = 4;
