@@ -1,15 +1,15 @@
 /*
  * When members that could not be reached are dialled again.
  *
- * Of a few (RETRY_FREE), each after a pause that doubles from half a second to half a minute, for ever.
- * Where half of a mesh is away, that would be some hundred dials that fail in each half minute, by
- * every daemon, for as long as it lasts.  So the more are out of reach, the rarer each is tried: a
- * daemon makes about one such dial in ten seconds (RETRY_SPREAD_MS), whatever their number.  All
- * together then try so often that the first one gets through a moment after the network is back;
- * and whoever finds one again tries RETRY_OTHERS more at once, of those that it would want to be
- * connected with, and so on with each that answers.  What is found again thus grows like a rumour,
- * and stops where nobody answers.  Those that it does not miss follow one by one: they are dialled
- * for people, who want to see who can be reached.
+ * Of a few (RETRY_FREE), each after a pause that doubles from half a second to half a minute, for
+ * ever. Where half of a mesh is away, that would be some hundred dials that fail in each half
+ * minute, by every daemon, for as long as it lasts.  So the more are out of reach, the rarer each
+ * is tried: a daemon makes about one such dial in ten to twenty seconds (RETRY_SPREAD_MS), whatever
+ * their number.  All together then try so often that the first one gets through a moment after the
+ * network is back; and whoever finds one again tries RETRY_OTHERS more at once, of those that it
+ * would want to be connected with, and so on with each that answers.  What is found again thus
+ * grows like a rumour, and stops where nobody answers.  Those that it does not miss follow one by
+ * one: they are dialled for people, who want to see who can be reached.
  *
  * A daemon that has no session at all keeps to the pauses of a single member: nobody tries for it.
  *
@@ -31,12 +31,14 @@ int64_t retry_pause(struct step *st, struct peer *p)
 	own_ms = rng_jitter(&st->n->rng, p->backoff_ms, 25);
 	if (m->joining || !m->sessions_count || m->unreachable <= RETRY_FREE)
 		return own_ms;
-	/* Any time within the round of all: those that were lost together must not be tried together. */
+	/* Any time within the round of all: those that were lost together must not be tried
+	 * together. */
 	turn_ms = (int64_t)rng_below(&st->n->rng, (m->unreachable - RETRY_FREE) * RETRY_SPREAD_MS);
 	return MAX_OF(own_ms, turn_ms);
 }
 
-/* An even choice of those that are missed and wait; *ret_other: one of those that are not missed. */
+/* An even choice of those that are missed and wait; *ret_other: one of those that are not missed.
+ */
 static size_t choose(struct step *st, struct mesh *m, struct peer **out, struct peer **ret_other)
 {
 	struct map_node *pos;
@@ -47,7 +49,7 @@ static size_t choose(struct step *st, struct mesh *m, struct peer **out, struct 
 		struct peer *p = container_of(pos, struct peer, node);
 		uint64_t at;
 
-		if (!p->is_unreachable || p->session || p->dial)
+		if (!p->is_unreachable || p->session || p->dial || p->dial_again_ms == TIME_NEVER)
 			continue;
 		if (!tree_misses(m, p)) {
 			if (rng_below(&st->n->rng, ++others) == 0)
