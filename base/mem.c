@@ -116,6 +116,9 @@ void arena_reset(struct arena *a)
 	struct arena_chunk **link = &a->chunks;
 	size_t kept = 0;
 
+	if (!a->is_used)
+		return;
+	a->is_used = false;
 	while (*link) {
 		struct arena_chunk *c = *link;
 
@@ -181,6 +184,7 @@ void *arena_alloc(struct arena *a, size_t bytes)
 		c = arena_advance(a, bytes);
 	if (!c)
 		return NULL;
+	a->is_used = true;
 	ptr = (uint8_t *)(c + 1) + c->used;
 	c->used += bytes;
 	memset(ptr, 0, bytes);

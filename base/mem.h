@@ -47,6 +47,7 @@ struct arena {
 	const struct mem *mem; /* borrowed */
 	struct arena_chunk *chunks;
 	struct arena_chunk *current;
+	bool is_used; /* since the last reset, which else would touch a cold chunk */
 };
 
 void arena_init(struct arena *a, const struct mem *m);

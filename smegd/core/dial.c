@@ -195,7 +195,8 @@ static bool is_idle(const struct step *st, const struct peer *p)
 	if (!st->n->options.no_devices)
 		return false;
 	return !p->session && !p->dial && !p->is_wanted && !p->is_doubtful &&
-	       !tree_holds(p->mesh, p) && !p->known.port && st->now.mono_ms >= p->dial_again_ms &&
+	       !tree_holds(p->mesh, p) && !p->known.port &&
+	       (st->now.mono_ms >= p->dial_again_ms || p->dial_again_ms == TIME_NEVER) &&
 	       !(p->is_unreachable && set_find(p->mesh->set, &p->key));
 }
 
@@ -212,8 +213,7 @@ void dial_tick(struct step *st, struct mesh *m)
 			try_next(st, p, ERR_TIMED_OUT);
 		if (!is_idle(st, p))
 			continue;
-		map_remove(&m->peers, pos);
-		mem_free(st->n->mem, p);
+		mesh_peer_drop(m, p);
 	}
 }
 

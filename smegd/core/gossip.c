@@ -224,23 +224,31 @@ void gossip_session_down(struct step *st, struct session *s)
 		watch_broken(st, s->peer);
 }
 
+/* While we know nobody by record, the bootstraps are all there is. */
+static bool is_needed(const struct mesh *m, const struct peer *p)
+{
+	return p->is_wanted || p->is_doubtful || (p->known.port && mesh_live_members(m) <= 1);
+}
+
 /* When it is to be looked at, or dialled; TIME_NEVER: nobody needs it. */
 static int64_t dial_due(const struct mesh *m, const struct peer *p)
 {
-	/* While we know nobody by record, the bootstraps are all there is. */
-	bool known = p->known.port && mesh_live_members(m) <= 1;
-	const struct entry *e;
-
 	if (p->session)
 		return TIME_NEVER;
 	if (p->dial)
 		return p->dial_started_ms + DIAL_TIMEOUT_MS + 1;
-	if (p->is_wanted || p->is_doubtful || known)
-		return p->dial_again_ms;
-	e = p->is_unreachable ? set_find(m->set, &p->key) : NULL;
-	return e && (e->standing == STANDING_IN || e->standing == STANDING_PRUNED)
-	               ? p->dial_again_ms
-	               : TIME_NEVER;
+	if (is_needed(m, p))
+		return p->dial_again_ms == TIME_NEVER ? 0 : p->dial_again_ms;
+	return p->is_unreachable ? p->dial_again_ms : TIME_NEVER;
+}
+
+/* It is no member any more: nobody misses it. */
+static bool is_gone(const struct mesh *m, const struct peer *p)
+{
+	const struct entry *e = set_find(m->set, &p->key);
+
+	return !is_needed(m, p) &&
+	       !(e && (e->standing == STANDING_IN || e->standing == STANDING_PRUNED));
 }
 
 /* Dial those that are due.  When is the next one?  TIME_NEVER: nobody is dialled or waits for it.
@@ -256,7 +264,10 @@ static int64_t dial_wanted(struct step *st, struct mesh *m)
 		int64_t due = dial_due(m, p);
 
 		if (!p->dial && st->now.mono_ms >= due) {
-			dial_peer(st, p);
+			if (is_gone(m, p))
+				p->dial_again_ms = TIME_NEVER; /* until it says something */
+			else
+				dial_peer(st, p);
 			due = dial_due(m, p);
 		}
 		unreachable += p->is_unreachable && due != TIME_NEVER;
@@ -277,7 +288,8 @@ static void close_surplus(struct step *st, struct session *s)
 	if (st->now.mono_ms - s->unwanted_ms > SURPLUS_AFTER_MS)
 		step_close(st, s);
 	else
-		mesh_changed(s->mesh);
+		s->mesh->maintain_ms =
+			MIN_OF(s->mesh->maintain_ms, s->unwanted_ms + SURPLUS_AFTER_MS + 1);
 }
 
 /* A leaf sits behind something that forgets silent streams. */

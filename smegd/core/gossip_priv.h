@@ -201,6 +201,13 @@ struct news {
 	bool is_asked_for; /* came by repair: announced to all fingers at once */
 };
 
+/* How many came in this second, and in the one before. */
+struct rate {
+	int64_t second_ms; /* mono: when this one began */
+	unsigned this_second;
+	unsigned last_second;
+};
+
 /* A ring: item n is list[n % NEWS_LOG_MAX]. */
 struct newslog {
 	struct news *list; /* NULL until the first news */
@@ -210,13 +217,12 @@ struct newslog {
 	int64_t told_ms[TREES + 1]; /* mono: when news were last told; last: to leaves only */
 	uint64_t asked_for;         /* the first one that is_asked_for; 0: none */
 	int64_t asked_for_ms;
-	int64_t second_ms; /* mono: when this second began, of which the news are counted */
-	unsigned this_second;
-	unsigned last_second;
-	unsigned wide;     /* rounds to all fingers of what came by repair, lately */
-	int64_t wide_ms;   /* mono: since when the next one less is counted */
-	int64_t lag_ms;    /* between two copies of one item; see news.c */
-	int64_t lag_at_ms; /* mono: when that was seen */
+	struct rate rate;      /* of all */
+	struct rate tree_rate; /* of our own, and what came by a tree */
+	unsigned wide;         /* rounds to all fingers of what came by repair, lately */
+	int64_t wide_ms;       /* mono: since when the next one less is counted */
+	int64_t lag_ms;        /* between two copies of one item; see news.c */
+	int64_t lag_at_ms;     /* mono: when that was seen */
 };
 
 /* What is known already is still to go on in a tree by which it had not come. */
@@ -225,6 +231,8 @@ void news_tick(struct step *st, struct mesh *m); /* announce what is old enough 
 int64_t news_deadline(const struct mesh *m);
 #define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
 
+/* Do the trees bring so many news that replicas are not equal for long? */
+bool news_is_flood(const struct mesh *m, int64_t now_ms);
 /* How long the trees are given before what they bring is announced, or asked for again. */
 int64_t news_patience(const struct mesh *m, int64_t now_ms);
 /* Has this session brought it, by any way? */

@@ -125,23 +125,26 @@ static bool talks_too_much(const struct mesh *m, const struct stmt *s, int64_t n
 	return count >= ORIGIN_BURST;
 }
 
-static void count_rate(struct newslog *l, int64_t now_ms)
+static void count_one(struct rate *r, int64_t now_ms)
 {
-	if (now_ms - l->second_ms >= MS_PER_SECOND) {
-		l->last_second = now_ms - l->second_ms < 2 * MS_PER_SECOND ? l->this_second : 0;
-		l->this_second = 0;
-		l->second_ms = now_ms;
+	if (now_ms - r->second_ms >= MS_PER_SECOND) {
+		r->last_second = now_ms - r->second_ms < 2 * MS_PER_SECOND ? r->this_second : 0;
+		r->this_second = 0;
+		r->second_ms = now_ms;
 	}
-	l->this_second++;
+	r->this_second++;
 }
 
 /* So many in this second, or the one before. */
-static bool is_rate(const struct mesh *m, unsigned news, int64_t now_ms)
+static bool is_rate(const struct rate *r, unsigned news, int64_t now_ms)
 {
-	const struct newslog *l = &m->log;
+	return now_ms - r->second_ms < 2 * MS_PER_SECOND &&
+	       MAX_OF(r->last_second, r->this_second) >= news;
+}
 
-	return now_ms - l->second_ms < 2 * MS_PER_SECOND &&
-	       MAX_OF(l->last_second, l->this_second) >= news;
+bool news_is_flood(const struct mesh *m, int64_t now_ms)
+{
+	return is_rate(&m->log.tree_rate, FLOOD, now_ms);
 }
 
 static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
@@ -157,7 +160,7 @@ static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
 		step_fail(st, -ENOMEM);
 		return NULL;
 	}
-	count_rate(l, st->now.mono_ms);
+	count_one(&l->rate, st->now.mono_ms);
 	item = &l->list[l->next % NEWS_LOG_MAX];
 	if (item->stmt)
 		stmt_unref(st->n->mem, item->stmt);
@@ -274,13 +277,15 @@ void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 		return;
 	item->first_from = from;
 	item->is_quiet = quiet;
+	if (!from || st->way != WAY_NONE)
+		count_one(&m->log.tree_rate, st->now.mono_ms);
 	if (quiet)
 		return;
 	if (!from)
 		item->due = (1 << TREES) - 1;
 	else if (by && st->way != WAY_NONE)
 		make_due(st, m, m->log.next - 1, by);
-	else if (want_is_of_ring(m, item->id))
+	else if (!m->is_wide && want_is_of_ring(m, item->id))
 		make_due_below(m, m->log.next - 1);
 	else if (!m->joining)
 		ask_for(m, item);
@@ -579,7 +584,7 @@ static int64_t ring_patience(const struct mesh *m, int64_t now_ms)
 {
 	int64_t patience_ms = news_patience(m, now_ms);
 
-	return is_rate(m, FLOOD, now_ms) ? MAX_OF(patience_ms, 2 * BURST_BATCH_MS) : patience_ms;
+	return news_is_flood(m, now_ms) ? MAX_OF(patience_ms, 2 * BURST_BATCH_MS) : patience_ms;
 }
 
 /* What came by repair goes to all fingers: at once, unless the trees are late with it. */
@@ -657,8 +662,8 @@ static bool is_urgent(const struct mesh *m)
 static bool is_burst(const struct mesh *m, int64_t now_ms)
 {
 	if (mesh_is_settling(m, now_ms))
-		return is_rate(m, BURST, now_ms);
-	return is_rate(m, FLOOD, now_ms) && !is_urgent(m);
+		return is_rate(&m->log.rate, BURST, now_ms);
+	return news_is_flood(m, now_ms) && !is_urgent(m);
 }
 
 /*

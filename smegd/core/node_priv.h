@@ -18,7 +18,7 @@
 #define DIAL_BACKOFF_FIRST_MS 500
 #define DIAL_BACKOFF_MAX_MS (30 * MS_PER_SECOND)
 #define DIAL_BACKOFF_JOIN_MS (2 * MS_PER_SECOND) /* at most, while we join */
-#define RETRY_SPREAD_MS (10 * MS_PER_SECOND)     /* for each that is out of reach: see retry.c */
+#define RETRY_SPREAD_MS (20 * MS_PER_SECOND)     /* for each that is out of reach: see retry.c */
 #define RETRY_FREE 8u                            /* so many cost little, whatever we do */
 #define RETRY_OTHERS 4u                          /* tried at once when one is found again */
 #define RETRY_LATER_MS (4 * MS_PER_SECOND)       /* until the next, if none of those is left */
@@ -79,7 +79,7 @@ struct peer {
 	uint8_t answers;         /* to them, up to UINT8_MAX */
 	uint64_t dial;           /* under way; 0: none */
 	int64_t dial_started_ms; /* mono */
-	int64_t dial_again_ms;   /* mono; not before */
+	int64_t dial_again_ms;   /* mono; not before; TIME_NEVER: it is no member any more */
 	int64_t backoff_ms;
 	unsigned place;     /* the place to dial next, counts up */
 	bool lacks_address; /* published names only, and no session: nowhere to send packets */
@@ -153,6 +153,14 @@ struct issued {
 
 /* --- meshes ------------------------------------------------------------------------------- */
 
+#define QUICK 512u
+
+/* Of the peers whose keys begin with the same bits: the latest one, and how many there are. */
+struct quick {
+	struct peer *latest; /* NULL: not known */
+	unsigned count;
+};
+
 enum mesh_state {
 	MESH_PREPARING, /* create or join: the device is being made; nothing stored yet */
 	MESH_ADMITTING, /* join: looking for somebody who admits us */
@@ -224,7 +232,8 @@ struct mesh {
 	int64_t life_ms;
 	struct settings settings; /* all has_ flags set */
 	struct set *set;
-	struct map peers; /* struct peer by key */
+	struct map peers;          /* struct peer by key */
+	struct quick quick[QUICK]; /* the same, by its first bits: most searches end there */
 	struct map issued;
 	struct list relays;
 	uint64_t next_request;
@@ -390,6 +399,7 @@ void mesh_sweep(struct step *st);                       /* at the end of a step:
 struct peer *mesh_peer(const struct mesh *m, const struct key *key);
 /* NULL: this host, over the limit, out of memory. */
 struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key);
+void mesh_peer_drop(struct mesh *m, struct peer *p); /* frees it */
 /* The same if the set knows the key; else only what is there already. */
 struct peer *mesh_member_peer(struct step *st, struct mesh *m, const struct key *key);
 /* Whom we want or have a session with has changed: walk over all before long. */

@@ -36,7 +36,7 @@
 
 #define CHECK_AFTER_MS 30
 #define RECHECK_MS 200        /* between two looks at what keeps moving, over all neighbours */
-#define STORM_CHECK_MS 700    /* instead of both while many join: all is moving */
+#define STORM_CHECK_MS 700    /* instead of both while many join, or sign: all is moving */
 #define PATIENCE_MS 60        /* more, for the other side to catch us up */
 #define REPAIR_PAUSE_MS 500   /* between two repairs that we begin with one neighbour */
 #define CATCH_UP_MAX 4        /* statements that are sent without a sketch */
@@ -549,6 +549,12 @@ static void begin(struct step *st, struct session *s)
 		repair_fetch(st, s);
 }
 
+/* No two replicas are equal for long, and what one lacks is on its way to it. */
+static bool is_moving(const struct mesh *m, int64_t now_ms)
+{
+	return mesh_is_settling(m, now_ms) || news_is_flood(m, now_ms);
+}
+
 void repair_tick(struct step *st, struct session *s)
 {
 	struct mending *r = &s->mending;
@@ -571,7 +577,7 @@ void repair_tick(struct step *st, struct session *s)
 		 */
 		s->mesh->recheck_ms =
 			st->now.mono_ms +
-			(mesh_is_settling(s->mesh, st->now.mono_ms) ? STORM_CHECK_MS : RECHECK_MS);
+			(is_moving(s->mesh, st->now.mono_ms) ? STORM_CHECK_MS : RECHECK_MS);
 		gossip_ask(st, s);
 	}
 }
@@ -604,8 +610,7 @@ static void compare(struct step *st, struct session *s, const struct msg *msg)
 	} else if (m->joining && m->joining->step == JOIN_FETCHING) {
 		repair_fetch(st, s);
 	} else if (!r->check_ms) {
-		check_later(st, s,
-		            mesh_is_settling(m, st->now.mono_ms) ? STORM_CHECK_MS : CHECK_AFTER_MS);
+		check_later(st, s, is_moving(m, st->now.mono_ms) ? STORM_CHECK_MS : CHECK_AFTER_MS);
 	}
 }
 

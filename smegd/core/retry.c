@@ -4,8 +4,8 @@
  * Of a few (RETRY_FREE), each after a pause that doubles from half a second to half a minute, for
  * ever. Where half of a mesh is away, that would be some hundred dials that fail in each half
  * minute, by every daemon, for as long as it lasts.  So the more are out of reach, the rarer each
- * is tried: a daemon makes about one such dial in ten seconds (RETRY_SPREAD_MS), whatever their
- * number.  All together then try so often that the first one gets through a moment after the
+ * is tried: a daemon makes about one such dial in ten to twenty seconds (RETRY_SPREAD_MS), whatever
+ * their number.  All together then try so often that the first one gets through a moment after the
  * network is back; and whoever finds one again tries RETRY_OTHERS more at once, of those that it
  * would want to be connected with, and so on with each that answers.  What is found again thus
  * grows like a rumour, and stops where nobody answers.  Those that it does not miss follow one by
@@ -49,7 +49,7 @@ static size_t choose(struct step *st, struct mesh *m, struct peer **out, struct 
 		struct peer *p = container_of(pos, struct peer, node);
 		uint64_t at;
 
-		if (!p->is_unreachable || p->session || p->dial)
+		if (!p->is_unreachable || p->session || p->dial || p->dial_again_ms == TIME_NEVER)
 			continue;
 		if (!tree_misses(m, p)) {
 			if (rng_below(&st->n->rng, ++others) == 0)

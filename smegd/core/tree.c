@@ -284,6 +284,8 @@ static void settle_soon(struct mesh *m)
 
 static void let_go(struct mesh *m, struct peer *p, bool also_use)
 {
+	bool is_sought = tree_am_leaf(m);
+
 	for (size_t i = 0; i < SPOT_SLOTS; i++) {
 		size_t t;
 		struct slot *s = slot_at(m, &p->spot, i, &t);
@@ -291,11 +293,15 @@ static void let_go(struct mesh *m, struct peer *p, bool also_use)
 		if (!s)
 			continue;
 		s->is_stale |= s->want == p;
+		is_sought |= s->is_stale;
 		if (also_use && s->use == p)
 			s->use = NULL;
 	}
 	uplink_lost(m, p);
-	settle_soon(m);
+	if (is_sought)
+		settle_soon(m);
+	else
+		mesh_changed(m);
 }
 
 bool tree_holds(struct mesh *m, const struct peer *p)

@@ -30,7 +30,7 @@ static void lost_init(struct lost *l)
 		p = mesh_peer_make(&l->st, l->m, &l->c.pairs[i].box_public);
 		assert_non_null(p);
 		dial_set_unreachable(&l->st, p, true);
-		p->dial_again_ms = TIME_NEVER;
+		p->dial_again_ms = TIME_NEVER - 1;
 	}
 	assert_int_equal(l->m->unreachable, AWAY);
 	assert_true(l->m->sessions_count > 0);
