@@ -199,6 +199,8 @@ struct news {
 	uint8_t told;      /* the same, in which it was told */
 	bool is_quiet;     /* neither told nor announced: its owner talks too much */
 	bool is_asked_for; /* came by repair: announced to all fingers at once */
+	uint8_t announced; /* which of our neighbours in the rings have told us that they have it:
+	                      bits */
 };
 
 /* How many came in this second, and in the one before. */
@@ -237,6 +239,8 @@ bool news_is_flood(const struct mesh *m, int64_t now_ms);
 int64_t news_patience(const struct mesh *m, int64_t now_ms);
 /* Has this session brought it, by any way? */
 bool news_is_from(const struct news *item, const struct session *s);
+/* This session has announced it. */
+void news_announced(struct news *item, const struct session *by);
 /* The item of this id, or NULL. */
 struct news *newslog_find(const struct mesh *m, uint64_t id);
 struct news *newslog_at(const struct mesh *m, uint64_t number); /* NULL: no longer there */

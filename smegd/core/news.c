@@ -533,19 +533,36 @@ bool news_is_from(const struct news *item, const struct session *s)
 	return item->first_from == s->id || item->from[0] == s->id || item->from[1] == s->id;
 }
 
-/* Old enough, and nothing that it gave us. */
+static unsigned ring_bits(const struct mesh *m, const struct peer *p)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < RING; i++)
+		bits |= m->ring[i].use == p ? 1u << i : 0;
+	return bits;
+}
+
+/* Of the two of us that are next to each other only the one that has it first need say so. */
+void news_announced(struct news *item, const struct session *by)
+{
+	item->announced |= (uint8_t)ring_bits(by->mesh, by->peer);
+}
+
+/* Old enough, nothing that it gave us, and nothing that it has told us it has. */
 static size_t gather_old(const struct mesh *m,
                          const struct session *to,
                          int64_t until_ms,
                          uint64_t ids[ANNOUNCED_MAX])
 {
+	unsigned bits = ring_bits(m, to->peer);
 	size_t count = 0;
 
 	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
 		const struct news *item = newslog_at(m, n);
 
 		/* What a join or a repair fetched is nothing that the trees had to bring. */
-		if (item && item->at_ms <= until_ms && item->told && !news_is_from(item, to))
+		if (item && item->at_ms <= until_ms && item->told && !(item->announced & bits) &&
+		    !news_is_from(item, to))
 			ids[count++] = item->id;
 	}
 	return count;

@@ -61,8 +61,11 @@ void want_announced(struct step *st, struct session *s, const struct msg *msg)
 
 	for (size_t i = 0; i < msg->u.items.count && i < ANNOUNCED_MAX; i++) {
 		uint64_t id = msg->u.items.items[i];
+		struct news *item = newslog_find(s->mesh, id);
 
-		if (!newslog_find(s->mesh, id) && note(st, s, id, msg->u.items.repaired))
+		if (item)
+			news_announced(item, s);
+		else if (note(st, s, id, msg->u.items.repaired))
 			lacking[count++] = id;
 	}
 	ask(st, s, lacking, count);

@@ -37,7 +37,7 @@
 #define WATCH_PATIENCE_MS MS_PER_HOUR
 #define ATTEST_FRESH_MS (15 * MS_PER_SECOND) /* the parts of a certificate are of one time */
 #define ATTEST_PAUSE_MS 100                  /* between two signatures of one that we check */
-#define ATTEST_TURN_MS 200                   /* for each signer before us to make the certificate */
+#define ATTEST_TURN_MS 400                   /* for each signer before us to make the certificate */
 
 #define GUARD_FIRST_MS (3 * MS_PER_SECOND)   /* after the start we take what there is */
 #define GUARD_LOOK_MS 250                    /* between two looks at our watchers, at first */

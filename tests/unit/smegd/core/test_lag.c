@@ -178,6 +178,36 @@ static void test_what_repair_has_brought_goes_to_all_and_else_to_the_ring(void *
 	assert_in_range(e.announced[false], 1, RING);
 }
 
+/* Host 0 has an item; ret: how often it announces it, if all others have (told) before it does. */
+static size_t announced_by_0(bool told)
+{
+	struct msg msg = { .kind = MSG_ANNOUNCE };
+	struct command c = { .kind = CMD_SET, .mesh = "home", .settings.has_alias = true };
+	struct ears e = { .is_deaf = false };
+	struct net n;
+
+	home_init(&n, 5);
+	n.filter = listen;
+	n.ctx = &e;
+	snprintf(c.settings.alias, sizeof(c.settings.alias), "gate");
+	net_command(&n, 0, &c);
+	net_deliver(&n);
+	msg.u.items.items = &newslog_at(home_mesh(&n, 0), home_mesh(&n, 0)->log.next - 1)->id;
+	msg.u.items.count = 1;
+	for (size_t i = 1; told && i < 5; i++)
+		home_say(&n, i, 0, &msg);
+	net_run(&n, 100);
+	net_fini(&n);
+	return e.announced[false];
+}
+
+static void test_nothing_is_announced_to_who_has_announced_it(void **state)
+{
+	(void)state;
+	assert_in_range(announced_by_0(false), 1, RING);
+	assert_int_equal(announced_by_0(true), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +216,7 @@ int main(void)
 		cmocka_unit_test(test_it_is_forgotten_after_five_seconds_without_copies),
 		cmocka_unit_test(test_announcements_wait_for_it),
 		cmocka_unit_test(test_what_repair_has_brought_goes_to_all_and_else_to_the_ring),
+		cmocka_unit_test(test_nothing_is_announced_to_who_has_announced_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
