@@ -88,8 +88,8 @@ static size_t list_hosts(const struct peer *p, struct hostport *out)
 			if (places[i].gossip_port)
 				place_host(&places[i], &out[count++]);
 	}
-	if (p->known.port)
-		out[count++] = p->known;
+	if (p->known)
+		out[count++] = *p->known;
 	return count;
 }
 
@@ -195,7 +195,7 @@ static bool is_idle(const struct step *st, const struct peer *p)
 	if (!st->n->options.no_devices)
 		return false;
 	return !p->session && !p->dial && !p->is_wanted && !p->is_doubtful &&
-	       !tree_holds(p->mesh, p) && !p->known.port &&
+	       !tree_holds(p->mesh, p) && !p->known &&
 	       (st->now.mono_ms >= p->dial_again_ms || p->dial_again_ms == TIME_NEVER) &&
 	       !(p->is_unreachable && set_find(p->mesh->set, &p->key));
 }

@@ -227,7 +227,7 @@ void gossip_session_down(struct step *st, struct session *s)
 /* While we know nobody by record, the bootstraps are all there is. */
 static bool is_needed(const struct mesh *m, const struct peer *p)
 {
-	return p->is_wanted || p->is_doubtful || (p->known.port && mesh_live_members(m) <= 1);
+	return p->is_wanted || p->is_doubtful || (p->known && mesh_live_members(m) <= 1);
 }
 
 /* When it is to be looked at, or dialled; TIME_NEVER: nobody needs it. */

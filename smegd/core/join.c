@@ -378,8 +378,8 @@ static void remember_bootstraps(struct step *st, struct mesh *m)
 	for (size_t i = 0; i < t->bootstraps_count; i++) {
 		struct peer *p = mesh_peer_make(st, m, &t->bootstraps[i].member);
 
-		if (p && !p->known.port)
-			p->known = t->bootstraps[i].at;
+		if (p && !p->known)
+			mesh_peer_is_at(st, p, &t->bootstraps[i].at);
 	}
 }
 

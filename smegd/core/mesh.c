@@ -151,7 +151,7 @@ void mesh_free(struct mesh *m)
  */
 static size_t quick_of(const struct key *key)
 {
-	return (key->b[0] << 8 | key->b[1]) % QUICK;
+	return ((size_t)key->b[0] << 8 | key->b[1]) % QUICK;
 }
 
 struct peer *mesh_peer(const struct mesh *m, const struct key *key)
@@ -204,7 +204,18 @@ void mesh_peer_drop(struct mesh *m, struct peer *p)
 		q->latest = NULL;
 	map_remove(&m->peers, &p->node);
 	dial_forget(m->owner, p);
+	mem_free(m->owner->mem, p->known);
 	mem_free(m->owner->mem, p);
+}
+
+void mesh_peer_is_at(struct step *st, struct peer *p, const struct hostport *at)
+{
+	if (!p->known)
+		p->known = mem_alloc(st->n->mem, sizeof(*p->known));
+	if (p->known)
+		*p->known = *at;
+	else
+		step_fail(st, -ENOMEM);
 }
 
 struct peer *mesh_member_peer(struct step *st, struct mesh *m, const struct key *key)

@@ -86,10 +86,10 @@ struct peer {
 	bool clashes;       /* somebody admitted earlier has its locator; set by desired.c */
 	bool is_doubtful;   /* a session broke: dial once to see, neighbour or not */
 	bool is_unreachable;
-	bool is_suspect;       /* a watcher's: missed, and being asked; see watch.c */
-	int64_t changed_ms;    /* mono: when is_suspect or is_unreachable last changed; 0: never */
-	int64_t pruned_ms;     /* mono: when it was pruned; 0: not, or before the start */
-	struct hostport known; /* where a bootstrap said it is; port 0: unknown */
+	bool is_suspect;        /* a watcher's: missed, and being asked; see watch.c */
+	int64_t changed_ms;     /* mono: when is_suspect or is_unreachable last changed; 0: never */
+	int64_t pruned_ms;      /* mono: when it was pruned; 0: not, or before the start */
+	struct hostport *known; /* where a bootstrap said it is; NULL: unknown */
 	/* WireGuard's side, as last read: */
 	bool has_tunnel;
 	bool has_endpoint;
@@ -400,6 +400,8 @@ struct peer *mesh_peer(const struct mesh *m, const struct key *key);
 /* NULL: this host, over the limit, out of memory. */
 struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key);
 void mesh_peer_drop(struct mesh *m, struct peer *p); /* frees it */
+/* A bootstrap says so. */
+void mesh_peer_is_at(struct step *st, struct peer *p, const struct hostport *at);
 /* The same if the set knows the key; else only what is there already. */
 struct peer *mesh_member_peer(struct step *st, struct mesh *m, const struct key *key);
 /* Whom we want or have a session with has changed: walk over all before long. */

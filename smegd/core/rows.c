@@ -72,19 +72,19 @@ static void write_bootstraps(struct writer *w, const struct mesh *m)
 	size_t count = 0;
 
 	map_for_each(pos, &m->peers)
-		if (container_of(pos, struct peer, node)->known.port)
+		if (container_of(pos, struct peer, node)->known)
 			count++;
 	count = MIN_OF(count, LIMIT_TOKEN_BOOTSTRAPS);
 	write_varint(w, count);
 	map_for_each(pos, &m->peers) {
 		const struct peer *p = container_of(pos, struct peer, node);
 
-		if (!p->known.port || !count)
+		if (!p->known || !count)
 			continue;
 		count--;
 		write_copy(w, p->key.b, sizeof(p->key.b));
-		write_text(w, p->known.host);
-		write_u16(w, p->known.port);
+		write_text(w, p->known->host);
+		write_u16(w, p->known->port);
 	}
 }
 
@@ -172,8 +172,8 @@ static void read_bootstraps(struct step *st, struct mesh *m, struct reader *r)
 		if (r->err)
 			return;
 		p = mesh_peer_make(st, m, &key);
-		if (p)
-			p->known = at;
+		if (p && at.port)
+			mesh_peer_is_at(st, p, &at);
 	}
 }
 

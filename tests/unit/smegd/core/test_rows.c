@@ -74,8 +74,8 @@ static struct mesh *sample_mesh(struct bare *b)
 	pair_of(&pair, 3);
 	p = mesh_peer_make(&b->st, m, &pair.box_public);
 	assert_non_null(p);
-	text(p->known.host, "192.0.2.1");
-	p->known.port = 7002;
+	mesh_peer_is_at(&b->st, p, &(struct hostport){ .host = "192.0.2.1", .port = 7002 });
+	assert_non_null(p->known);
 	return m;
 }
 
@@ -169,7 +169,7 @@ static void test_what_is_stored_comes_back(void **state)
 	assert_memory_equal(is->settings.places, was->settings.places, sizeof(is->settings.places));
 	assert_string_equal(is->tunnel.name, "smeg-home");
 	pair_of(&other, 3);
-	assert_string_equal(mesh_peer(is, &other.box_public)->known.host, "192.0.2.1");
+	assert_string_equal(mesh_peer(is, &other.box_public)->known->host, "192.0.2.1");
 	assert_true(is->reserved_counter == NET_NOW_MS + 2);
 	assert_true(is->last_counter == NET_NOW_MS + 2); /* what was reserved may have been used */
 	assert_true(set_floor(is->set) == NET_NOW_MS - 3);
