@@ -71,17 +71,21 @@ static bool is_troubled(const struct member_info *m)
 	       strcmp(m->reachability, "reachable") != 0;
 }
 
+static const char *name_of(struct call *c, const struct mesh_info *m, const char *key)
+{
+	for (size_t i = 0; i < m->members_listed && key[0]; i++)
+		if (strcmp(m->members[i].key, key) == 0)
+			return member_name(c, &m->members[i]);
+	return key[0] ? text_make(c, "%.8s...", key) : "-";
+}
+
 /* "gate, 3 s ago, answered by 57 members" */
 static void print_leader(struct call *c, const struct mesh_info *m)
 {
-	const char *name = m->leader[0] ? text_make(c, "%.8s...", m->leader) : "-";
 	char age[DURATION_BYTES];
 
-	for (size_t i = 0; i < m->members_listed && m->leader[0]; i++)
-		if (strcmp(m->members[i].key, m->leader) == 0)
-			name = member_name(c, &m->members[i]);
 	duration_text(m->beat_age_ms, age);
-	print_fact(c, "leader", name);
+	print_fact(c, "leader", name_of(c, m, m->leader));
 	print_fact(c, "last beat",
 	           m->beat_age_ms < 0     ? "-"
 	           : m->beat_members == 0 ? text_make(c, "%s ago", age)
@@ -133,6 +137,8 @@ static void print_mesh(struct call *c, const struct mesh_info *m, int64_t now_ms
 	             is_whole ? TINT_GOOD : TINT_WARN);
 	fprintf(c->out, ", %" PRIu32 " session%s\n", m->sessions_count,
 	        m->sessions_count == 1 ? "" : "s");
+	if (strcmp(m->role, "client") == 0)
+		print_fact(c, "carrier", name_of(c, m, m->carrier));
 	print_leader(c, m);
 	if (m->problem[0])
 		print_trouble(c, m->problem, m->hint);

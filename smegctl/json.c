@@ -101,7 +101,7 @@ static json_t *members(const struct mesh_info *m)
 json_t *json_mesh(const struct mesh_info *m)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b,"
-	                 " s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:I, s:I, s:s, s:s}",
+	                 " s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:I, s:I, s:s, s:s, s:s}",
 	                 "id", m->id, "name", m->name, "device", m->device, "address", m->address,
 	                 "prefix", m->prefix, "key", m->key, "role", m->role, "administrator",
 	                 m->is_administrator, "joining", m->is_joining, "wg_port",
@@ -110,7 +110,7 @@ json_t *json_mesh(const struct mesh_info *m)
 	                 (json_int_t)m->sessions_count, "digest", m->digest, "clock_ahead_ms",
 	                 (json_int_t)m->clock_ahead_ms, "leader", m->leader, "beat_age_ms",
 	                 (json_int_t)m->beat_age_ms, "beat_members", (json_int_t)m->beat_members,
-	                 "problem", m->problem, "hint", m->hint);
+	                 "carrier", m->carrier, "problem", m->problem, "hint", m->hint);
 }
 
 json_t *json_members(const struct mesh_info *m)

@@ -257,6 +257,8 @@ static void fill_mesh(struct texts *t, const struct mesh_view *m, struct mesh_in
 		ret->leader = text_key(t, &m->leader);
 	ret->beat_age_ms = m->beat_age_ms;
 	ret->beat_members = (uint32_t)m->beat_members;
+	if (!key_is_zero(&m->carrier))
+		ret->carrier = text_key(t, &m->carrier);
 	ret->problem = text_copy(t, m->problem);
 	ret->hint = text_copy(t, m->problem_hint);
 }

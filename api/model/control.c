@@ -166,6 +166,7 @@ static const struct field mesh_fields[] = {
 	TEXT(leader, KEY_BYTES_MAX),
 	NUMBER64(beat_age_ms),
 	NUMBER32(beat_members),
+	TEXT(carrier, KEY_BYTES_MAX),
 };
 static const struct shape mesh_shape = SHAPE(mesh, mesh_fields);
 #undef OURS

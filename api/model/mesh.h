@@ -59,6 +59,7 @@ struct mesh_info {
 	const char *leader;    /* base64 X25519, or "": unknown */
 	int64_t beat_age_ms;   /* since its last beat; -1: unknown */
 	uint32_t beat_members; /* how many acknowledged that; 0: unknown */
+	const char *carrier;   /* of a client: base64 X25519, or "": none */
 	const char *problem;   /* "" or what is wrong */
 	const char *hint;
 	struct member_info *members; /* in key order; empty if not asked for */

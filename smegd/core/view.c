@@ -70,6 +70,8 @@ static void fill_mesh(const struct mesh *m, struct mesh_view *v)
 		v->beat_age_ms = at_ms ? m->owner->last_mono_ms - at_ms : -1;
 		v->beat_members = acknowledged;
 	}
+	if (m->role == ROLE_CLIENT && !carrier_named(m, &v->carrier))
+		memset(&v->carrier, 0, sizeof(v->carrier));
 	v->problem = m->tunnel.problem.text;
 	v->problem_hint = m->tunnel.problem.hint;
 }

@@ -36,6 +36,7 @@ struct mesh_view {
 	struct key leader;      /* X25519; zero: unknown */
 	int64_t beat_age_ms;    /* since its last beat; -1: unknown */
 	size_t beat_members;    /* how many acknowledged that; 0: unknown */
+	struct key carrier;     /* X25519; of a client, through whom its packets go; zero: none */
 	const char *problem;    /* "" or words about what is wrong with the device, for status */
 	const char *problem_hint;
 };

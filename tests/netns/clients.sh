@@ -139,6 +139,7 @@ for h in $clients; do
 	ctl $h status --json >"$T/$h.status" || fail "status on $h"
 	jq -e '.meshes[0] | .sessions >= 1' "$T/$h.status" >/dev/null || fail "no session: $(cat "$T/$h.status")"
 	ctl $h status | grep -q "session" || fail "status does not tell of sessions on $h"
+	ctl $h status | grep -Eq "^ +carrier +($(carrier $h))\$" || fail "status does not name the carrier of $h"
 done
 
 # --- back again: a restart of the first ---

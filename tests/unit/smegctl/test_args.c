@@ -19,6 +19,7 @@ static struct mesh_info mesh = { .id = "id",
 	                         .digest = "",
 	                         .leader = "",
 	                         .beat_age_ms = -1,
+	                         .carrier = "",
 	                         .problem = "",
 	                         .hint = "" };
 static const struct reply answer = { .kind = REPLY_DONE,

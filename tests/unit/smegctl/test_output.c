@@ -209,7 +209,10 @@ static void test_status_is_as_it_was(void **state)
 	mesh.members[1].since_ms = SAMPLE_NOW_MS - 2400;
 	mesh.leader = "zzzzAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 	mesh.beat_members = 0;
+	mesh.role = "client";
+	mesh.carrier = mesh.members[1].key;
 	play(w, &r, "status");
+	mesh.role = "peer";
 	mesh.members[1].reachability = "reachable";
 	mesh.leader = "";
 	mesh.beat_age_ms = -1;

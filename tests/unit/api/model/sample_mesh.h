@@ -88,6 +88,7 @@ static inline struct mesh_info sample_mesh(struct arena *a, size_t count)
 		.leader = "0000AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 		.beat_age_ms = 3400,
 		.beat_members = (uint32_t)count - 1,
+		.carrier = "",
 		.problem = "",
 		.hint = "",
 		.members = arena_alloc(a, count * sizeof(struct member_info)),

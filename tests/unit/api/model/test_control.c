@@ -119,6 +119,7 @@ static struct mesh_info some_meshes[] = {
 		.leader = "leader-key",
 		.beat_age_ms = -1,
 		.beat_members = 3000,
+		.carrier = "carrier-key",
 	},
 	{ .id = "empty" },
 };
@@ -244,6 +245,7 @@ static void assert_mesh(const struct mesh_info *got, const struct mesh_info *wan
 	assert_text(got->problem, want->problem);
 	assert_text(got->hint, want->hint);
 	assert_text(got->leader, want->leader);
+	assert_text(got->carrier, want->carrier);
 	assert_int_equal(got->beat_age_ms, want->beat_age_ms);
 	assert_int_equal(got->beat_members, want->beat_members);
 	assert_int_equal(got->members_listed, want->members_listed);
