@@ -169,8 +169,8 @@ void near_tick(struct step *st, struct mesh *m)
 
 static void note_answer(struct peer *p, int64_t rtt_ms)
 {
-	p->rtt_ms = rtt_ms;
-	p->least_ms = p->answers ? MIN_OF(p->least_ms, rtt_ms) : rtt_ms;
+	p->rtt_ms = (uint32_t)MIN_OF(rtt_ms, (int64_t)UINT32_MAX);
+	p->least_ms = p->answers ? MIN_OF(p->least_ms, p->rtt_ms) : p->rtt_ms;
 	if (p->answers < UINT8_MAX)
 		p->answers++;
 }

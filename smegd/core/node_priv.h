@@ -64,7 +64,10 @@
 
 /* --- members ------------------------------------------------------------------------------ */
 
-/* What this host knows of another member by itself; never replicated. */
+/*
+ * What this host knows of another member by itself; never replicated.  With a device there is one
+ * for each member: ordered to be small.
+ */
 struct peer {
 	struct map_node node; /* in mesh.peers, by key */
 	struct key key;       /* X25519 */
@@ -73,26 +76,26 @@ struct peer {
 	bool is_wanted;          /* as a neighbour; recomputed by tree.c */
 	bool is_leaf;            /* no part of the trees; those it dials feed it */
 	bool is_one_of_few;      /* of a slot; all of them are connected */
+	bool lacks_address;      /* published names only, and no session: nowhere to send packets */
+	bool clashes;            /* somebody admitted earlier has its locator; set by desired.c */
+	bool is_doubtful;        /* a session broke: dial once to see, neighbour or not */
+	bool is_unreachable;
+	bool is_suspect;         /* a watcher's: missed, and being asked; see watch.c */
+	bool has_tunnel;         /* of WireGuard's side, below */
+	bool has_endpoint;       /* of it */
+	uint8_t answers;         /* to questions in this session, up to UINT8_MAX */
+	uint32_t rtt_ms;         /* of the last of them; 0: unknown */
+	uint32_t least_ms;       /* of all of them */
+	unsigned place;          /* the place to dial next, counts up */
 	struct spot spot;        /* in the trees */
-	int64_t rtt_ms;          /* of the last question; 0: unknown */
-	int64_t least_ms;        /* of all questions in this session */
-	uint8_t answers;         /* to them, up to UINT8_MAX */
 	uint64_t dial;           /* under way; 0: none */
 	int64_t dial_started_ms; /* mono */
 	int64_t dial_again_ms;   /* mono; not before; TIME_NEVER: it is no member any more */
 	int64_t backoff_ms;
-	unsigned place;     /* the place to dial next, counts up */
-	bool lacks_address; /* published names only, and no session: nowhere to send packets */
-	bool clashes;       /* somebody admitted earlier has its locator; set by desired.c */
-	bool is_doubtful;   /* a session broke: dial once to see, neighbour or not */
-	bool is_unreachable;
-	bool is_suspect;        /* a watcher's: missed, and being asked; see watch.c */
 	int64_t changed_ms;     /* mono: when is_suspect or is_unreachable last changed; 0: never */
 	int64_t pruned_ms;      /* mono: when it was pruned; 0: not, or before the start */
 	struct hostport *known; /* where a bootstrap said it is; NULL: unknown */
 	/* WireGuard's side, as last read: */
-	bool has_tunnel;
-	bool has_endpoint;
 	struct endpoint endpoint;
 	int64_t handshake_ms;
 	uint64_t rx_bytes;

@@ -6,6 +6,7 @@
 #	tests/bench/rows/one.sh NODES
 #	IDLE=60     seconds of idling that are measured
 #	SETTLE=30   seconds before that
+#	BACKEND=userspace   with a device (the same with --backend none by default: no kernel is needed)
 #	PERF=FILE   record the join with perf
 #
 # Prints join_cpu_s (user and system time of all threads until it lists all members), join_mb (what
@@ -46,7 +47,7 @@ sed -n 's/.*"token":"\([^"]*\)".*/\1/p' "$T/crowd.out" >"$T/token"
 [ -s "$T/token" ] || fail "no crowd: $(cat "$T/crowd.out" "$T/crowd.err")"
 note "the crowd is there after $(seconds $(($(ms) - begun))) s"
 
-many_start 1
+many_start 1 ${BACKEND:+--backend "$BACKEND"}
 disown "$spawned"
 many_wait 1
 pid=$(many_pid 1)
