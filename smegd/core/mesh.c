@@ -151,7 +151,7 @@ void mesh_free(struct mesh *m)
  */
 static size_t quick_of(const struct key *key)
 {
-	return (key->b[0] << 8 | key->b[1]) % QUICK;
+	return ((size_t)key->b[0] << 8 | key->b[1]) % QUICK;
 }
 
 struct peer *mesh_peer(const struct mesh *m, const struct key *key)
