@@ -9,7 +9,9 @@
  * - came by a tree: on in that tree, below what we share with the sender; once for each tree;
  * - came by repair: its id to all fingers, which ask for it if they lack it, and do the same: what
  * one half of a split mesh had to be told, all of that half lacks;
- * - came since a neighbour in a ring had it by a tree: to our own neighbours in the rings;
+ * - came since a neighbour in a ring had it by a tree: the same, for who misses both trees has
+ *   others behind it that do; but where our own timers are late, to our own neighbours in the
+ * rings: the trees are but slow, and rounds to all fingers would make them slower;
  * - all: to the leaves that we feed.
  *
  * News are told at the end of the step in which they came, but not less than two milliseconds after
@@ -285,7 +287,7 @@ void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 		item->due = (1 << TREES) - 1;
 	else if (by && st->way != WAY_NONE)
 		make_due(st, m, m->log.next - 1, by);
-	else if (!m->is_wide && want_is_of_ring(m, item->id))
+	else if (watch_late(m) > ANNOUNCE_AFTER_MS && want_is_of_ring(m, item->id))
 		make_due_below(m, m->log.next - 1);
 	else if (!m->joining)
 		ask_for(m, item);

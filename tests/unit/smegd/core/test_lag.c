@@ -139,7 +139,7 @@ static bool listen(void *ctx, size_t from, size_t to, const struct msg *msg)
 }
 
 /* Host 0 has missed an item, and hears of it from host 1. */
-static void hear_of_it(struct ears *e, bool repaired)
+static void hear_of_it(struct ears *e, bool repaired, int64_t late_ms)
 {
 	struct msg msg = { .kind = MSG_ANNOUNCE };
 	struct command c = { .kind = CMD_SET, .mesh = "home", .settings.has_alias = true };
@@ -159,23 +159,31 @@ static void hear_of_it(struct ears *e, bool repaired)
 	msg.u.items.items = &id;
 	msg.u.items.count = 1;
 	msg.u.items.repaired = repaired;
+	home_mesh(&n, 0)->watching->late_ms = late_ms;
 	home_say(&n, 1, 0, &msg);
-	net_run(&n, 100);
+	net_run(&n, 300);
 	assert_non_null(newslog_find(home_mesh(&n, 0), id));
 	net_fini(&n);
 }
 
-static void test_what_repair_has_brought_goes_to_all_and_else_to_the_ring(void **state)
+static void test_who_is_late_takes_what_it_lacks_for_slow(void **state)
 {
-	struct ears e;
+	static const struct {
+		bool repaired; /* as the other one says */
+		int64_t late_ms;
+		bool is_wide;
+	} table[] = {
+		{ true, 0, true }, { false, 0, true }, { true, 100, true }, { false, 100, false }
+	};
 
 	(void)state;
-	hear_of_it(&e, true);
-	assert_true(e.announced[true] > 0);
-	assert_int_equal(e.announced[false], 0);
-	hear_of_it(&e, false);
-	assert_int_equal(e.announced[true], 0);
-	assert_in_range(e.announced[false], 1, RING);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct ears e;
+
+		hear_of_it(&e, table[i].repaired, table[i].late_ms);
+		assert_true((e.announced[true] > 0) == table[i].is_wide);
+		assert_in_range(e.announced[false], !table[i].is_wide, table[i].is_wide ? 0 : RING);
+	}
 }
 
 /* Host 0 has an item; ret: how often it announces it, if all others have (told) before it does. */
@@ -215,7 +223,7 @@ int main(void)
 		cmocka_unit_test(test_one_late_copy_among_many_changes_nothing),
 		cmocka_unit_test(test_it_is_forgotten_after_five_seconds_without_copies),
 		cmocka_unit_test(test_announcements_wait_for_it),
-		cmocka_unit_test(test_what_repair_has_brought_goes_to_all_and_else_to_the_ring),
+		cmocka_unit_test(test_who_is_late_takes_what_it_lacks_for_slow),
 		cmocka_unit_test(test_nothing_is_announced_to_who_has_announced_it),
 	};
 
