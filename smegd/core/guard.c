@@ -141,9 +141,8 @@ static bool add_guard(struct step *st, struct mesh *m, unsigned times)
 
 	if (!s)
 		return false;
-	g->key = s->peer->key;
+	*g = (struct guard){ .key = s->peer->key, .session = s->id };
 	g->subject = *entry_subject(set_find(m->set, &g->key));
-	g->lost_ms = 0;
 	w->guards_count++;
 	mesh_changed(m);
 	return true;

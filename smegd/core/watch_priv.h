@@ -19,8 +19,8 @@
 #define WATCH_TRY_MS 200                   /* at least; else three round trips */
 #define WATCH_RTT_MAX_MS MS_PER_SECOND     /* what was slower was a pause, not the way */
 #define WATCH_AGAIN_MS (5 * MS_PER_SECOND) /* between two looks at one that stays silent */
-#define WATCH_AGAIN_PART 8                 /* of the time that it has been so, if longer */
-#define WATCH_AGAIN_MAX_MS MS_PER_MINUTE
+#define WATCH_AGAIN_PART 2                 /* of the time that it has been so, if longer */
+#define WATCH_AGAIN_MAX_MS (5 * MS_PER_MINUTE)
 #define WATCH_STALE_MS (10 * MS_PER_SECOND)      /* not heard for so long, it may be dead */
 #define WATCH_MEASURE_MS (30 * MS_PER_SECOND)    /* between two questions about the round trip */
 #define WATCH_HEARD_MS 300                       /* who was heard since then is not suspect */

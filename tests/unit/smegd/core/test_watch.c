@@ -91,7 +91,13 @@ static void test_a_restart_keeps_the_watchers_and_signs_nothing(void **state)
 	net_fini(&n);
 }
 
-/* A watcher that is gone is replaced, the others stay. */
+static void clear_logs(struct net *n)
+{
+	for (size_t i = 0; i < n->count; i++)
+		net_log_clear(n, i);
+}
+
+/* A watcher that is gone is replaced, the others stay; and the new one hears as they do. */
 static void test_only_a_watcher_that_is_gone_is_replaced(void **state)
 {
 	struct net n;
@@ -116,6 +122,11 @@ static void test_only_a_watcher_that_is_gone_is_replaced(void **state)
 			kept += key_equal(&after[i], &before[j]);
 	}
 	assert_int_equal(kept, 3);
+	net_run(&n, 10 * MS_PER_SECOND);
+	clear_logs(&n);
+	net_run(&n, 30 * MS_PER_SECOND);
+	for (size_t i = 0; i < 10; i++)
+		assert_false(i != victim && net_logged(&n, i, "suspect"));
 	net_fini(&n);
 }
 
