@@ -216,6 +216,63 @@ static void test_nothing_is_announced_to_who_has_announced_it(void **state)
 	assert_int_equal(announced_by_0(true), 0);
 }
 
+/* --- floods ----------------------------------------------------------------------------------- */
+
+struct leaving {
+	struct net *n;
+	int64_t at_ms; /* when host 0 first told a record; 0: not yet */
+};
+
+static bool note_entries(void *ctx, size_t from, size_t to, const struct msg *msg)
+{
+	struct leaving *l = ctx;
+
+	(void)to;
+	if (from == 0 && msg->kind == MSG_ENTRIES && !l->at_ms)
+		l->at_ms = l->n->mono_ms;
+	return true;
+}
+
+static int64_t tell(struct leaving *l, const char *alias)
+{
+	struct command c = { .kind = CMD_SET, .mesh = "home", .settings.has_alias = true };
+
+	l->at_ms = 0;
+	snprintf(c.settings.alias, sizeof(c.settings.alias), "%s", alias);
+	net_command(l->n, 0, &c);
+	for (int i = 0; i < 90 && !l->at_ms; i++)
+		net_run(l->n, 10);
+	assert_true(l->at_ms != 0);
+	return l->at_ms;
+}
+
+/* How long after a change of its own host 0 tells the next, with so many news in this second. */
+static int64_t told_after(unsigned news)
+{
+	struct leaving l = { .at_ms = 0 };
+	struct net n;
+	int64_t first_ms;
+	int64_t after_ms;
+
+	home_init(&n, 5);
+	l.n = &n;
+	n.filter = note_entries;
+	n.ctx = &l;
+	home_mesh(&n, 0)->log.tree_rate = (struct rate){ n.mono_ms, news, 0 };
+	first_ms = tell(&l, "gate");
+	after_ms = tell(&l, "door") - first_ms;
+	net_fini(&n);
+	return after_ms;
+}
+
+/* Thousands of records follow when half of a mesh is lost. */
+static void test_in_a_flood_records_wait_for_each_other(void **state)
+{
+	(void)state;
+	assert_in_range(told_after(13), 0, 150);
+	assert_in_range(told_after(16), 250, 300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_announcements_wait_for_it),
 		cmocka_unit_test(test_who_is_late_takes_what_it_lacks_for_slow),
 		cmocka_unit_test(test_nothing_is_announced_to_who_has_announced_it),
+		cmocka_unit_test(test_in_a_flood_records_wait_for_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,34 @@ static void test_only_a_watcher_that_is_gone_is_replaced(void **state)
 	net_fini(&n);
 }
 
+/* In a mesh of two nobody can be removed: the longer the other is silent, the rarer the looks. */
+static void test_looks_at_who_stays_silent_get_rare(void **state)
+{
+	int64_t first_ms;
+	int64_t last_ms = 0;
+	size_t looks = 0;
+	struct net n;
+	struct key gone;
+
+	(void)state;
+	home_init(&n, 2);
+	gone = home_vanish(&n, 1);
+	first_ms = n.mono_ms;
+	while (n.mono_ms < first_ms + 10 * MS_PER_MINUTE) {
+		const struct watched *w = home_watched(&n, 0, &gone);
+		int64_t least_ms = last_ms ? (last_ms - first_ms - 2 * MS_PER_SECOND) / 2 : 0;
+
+		if (w->concluded_ms > last_ms) {
+			assert_true(!last_ms || w->concluded_ms - last_ms >= least_ms);
+			last_ms = w->concluded_ms;
+			looks++;
+		}
+		net_run(&n, 200);
+	}
+	assert_in_range(looks, 8, 16);
+	net_fini(&n);
+}
+
 /* --- how soon ----------------------------------------------------------------------------------
  */
 
@@ -696,6 +724,7 @@ int main(void)
 		cmocka_unit_test(test_each_watcher_hears_once_in_two_seconds_and_nobody_is_suspect),
 		cmocka_unit_test(test_a_restart_keeps_the_watchers_and_signs_nothing),
 		cmocka_unit_test(test_only_a_watcher_that_is_gone_is_replaced),
+		cmocka_unit_test(test_looks_at_who_stays_silent_get_rare),
 		cmocka_unit_test(test_a_silent_crash_is_known_to_all_within_two_seconds),
 		cmocka_unit_test(test_times_follow_the_round_trip),
 		cmocka_unit_test(test_a_broken_stream_is_looked_after_at_once),
