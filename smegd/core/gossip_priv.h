@@ -199,6 +199,7 @@ struct news {
 	uint8_t told;      /* the same, in which it was told */
 	bool is_quiet;     /* neither told nor announced: its owner talks too much */
 	bool is_asked_for; /* came by repair: announced to all fingers at once */
+	bool came_last;    /* from one who told all of our slot */
 	uint8_t announced; /* which of our neighbours in the rings have told us that they have it:
 	                      bits */
 };

@@ -41,6 +41,7 @@
 #define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
 #define BATCH_MAX_MS 100
 #define BURST 32           /* news in a second, while a mesh settles after many have joined */
+#define WIDER 8            /* sessions that hear of what only one tree has brought */
 #define FLOOD 16           /* the same at any other time: only records wait then */
 #define BURST_BATCH_MS 250 /* for those */
 #define REPAIRED_WIDE 2    /* rounds to all fingers of what came by repair, in a row */
@@ -246,8 +247,10 @@ static void make_due(struct step *st, struct mesh *m, uint64_t number, const str
 {
 	struct news *item = newslog_at(m, number);
 
-	if (st->way == WAY_LAST)
+	if (st->way == WAY_LAST) {
+		item->came_last = true;
 		make_due_below(m, number);
+	}
 	for (size_t t = 0; t < TREES; t++) {
 		if (!((unsigned)st->way >> t & 1) || ((item->due | item->told) >> t & 1))
 			continue;
@@ -742,6 +745,50 @@ static void announce_old(struct step *st, const struct session *to, int64_t unti
 	announce_to(st, to, ids, count, false);
 }
 
+/* By one tree only: somebody on the way in the other one is dead, and more than we lack it there.
+ */
+static bool is_single(const struct news *item, int64_t until_ms)
+{
+	return item->at_ms <= until_ms && item->told && !item->came_last &&
+	       !item->from[0] != !item->from[1];
+}
+
+static size_t gather_single(const struct mesh *m,
+                            const struct session *to,
+                            int64_t until_ms,
+                            uint64_t ids[ANNOUNCED_MAX])
+{
+	size_t count = 0;
+
+	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
+		const struct news *item = newslog_at(m, n);
+
+		if (item && is_single(item, until_ms) && !news_is_from(item, to))
+			ids[count++] = item->id;
+	}
+	return count;
+}
+
+/*
+ * Three neighbours in rings are enough as long as they are not dead as well: of 3000 hosts of which
+ * one in twenty is, one in thirty changes would find a host that misses both copies and all three.
+ * Where many news come at once repair is on its way anyway.
+ */
+static void announce_wider(struct step *st, struct mesh *m, int64_t until_ms)
+{
+	uint64_t ids[ANNOUNCED_MAX];
+
+	if (tree_am_leaf(m) || mesh_is_settling(m, st->now.mono_ms) ||
+	    is_rate(&m->log.rate, FLOOD, st->now.mono_ms))
+		return;
+	for (size_t i = 0; i < WIDER && m->sessions_all; i++) {
+		const struct session *s = m->sessions[rng_below(&st->n->rng, m->sessions_all)];
+
+		if (s->peer && !s->as_joiner && !s->is_closing && !s->peer->is_leaf)
+			announce_to(st, s, ids, gather_single(m, s, until_ms, ids), false);
+	}
+}
+
 void news_tick(struct step *st, struct mesh *m)
 {
 	/* Some of what is not yet that old goes along, or each would go alone. */
@@ -761,6 +808,7 @@ void news_tick(struct step *st, struct mesh *m)
 		if (p && p->session && !is_told)
 			announce_old(st, p->session, until_ms);
 	}
+	announce_wider(st, m, until_ms);
 	while (m->log.announced < m->log.next && newslog_at(m, m->log.announced)->at_ms <= until_ms)
 		m->log.announced++;
 }

@@ -216,6 +216,45 @@ static void test_nothing_is_announced_to_who_has_announced_it(void **state)
 	assert_int_equal(announced_by_0(true), 0);
 }
 
+/* Announcements by host 0 of an item that so many trees (or who told all of a slot) brought. */
+static size_t announced_if(uint64_t first, uint64_t second, bool came_last, unsigned rate)
+{
+	struct ears e = { .is_deaf = false };
+	struct mesh *m;
+	struct news *item;
+	struct net n;
+
+	home_init(&n, 10);
+	n.filter = listen;
+	n.ctx = &e;
+	m = home_mesh(&n, 0);
+	item = newslog_at(m, m->log.next - 1);
+	item->at_ms = n.mono_ms;
+	item->told = 1;
+	item->from[0] = first;
+	item->from[1] = second;
+	item->came_last = came_last;
+	m->log.announced = m->log.next - 1;
+	m->log.rate = (struct rate){ n.mono_ms, rate, 0 };
+	m->newcomer_ms = 0;
+	m->newcomers = 0;
+	net_run(&n, 50);
+	net_fini(&n);
+	return e.announced[false];
+}
+
+/* What is missing from one tree here is missing elsewhere, too, and perhaps from both. */
+static void test_what_one_tree_alone_brought_is_announced_to_more(void **state)
+{
+	(void)state;
+	assert_in_range(announced_if(1, 0, false, 1), RING + 3, RING + 8);
+	assert_in_range(announced_if(0, 1, false, 1), RING + 3, RING + 8);
+	assert_in_range(announced_if(1, 2, false, 1), 1, RING);
+	assert_in_range(announced_if(0, 0, false, 1), 1, RING); /* our own */
+	assert_in_range(announced_if(1, 0, true, 1), 1, RING);
+	assert_in_range(announced_if(1, 0, false, 16), 0, RING); /* repair is under way */
+}
+
 /* --- floods ----------------------------------------------------------------------------------- */
 
 struct leaving {
@@ -282,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_announcements_wait_for_it),
 		cmocka_unit_test(test_who_is_late_takes_what_it_lacks_for_slow),
 		cmocka_unit_test(test_nothing_is_announced_to_who_has_announced_it),
+		cmocka_unit_test(test_what_one_tree_alone_brought_is_announced_to_more),
 		cmocka_unit_test(test_in_a_flood_records_wait_for_each_other),
 	};
 
