@@ -379,7 +379,7 @@ void gossip_tick(struct step *st, struct mesh *m)
 		pull_random(st, m);
 	few_tick(st, m);
 	near_tick(st, m);
-	news_tick(st, m);
+	announce_tick(st, m);
 	want_tick(st, m);
 	watch_tick(st, m);
 	beat_tick(st, m);

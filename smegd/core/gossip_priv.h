@@ -7,7 +7,7 @@
  *	few.c     slots of few members, which are all connected
  *	retry.c   those that cannot be reached, and when they are dialled again
  *	gossip.c  sessions, what comes by them, the walk over neighbours
- *	news.c    telling news, announcing them; want.c asking for what was announced
+ *	news.c    telling news; announce.c announcing them; want.c asking for what was announced
  *	repair.c  digests, catching up, sketches; pages.c the whole state
  *	watch.c   who is silent, prune certificates, refuting our own
  *	beat.c    the leader's heartbeats
@@ -211,6 +211,9 @@ struct rate {
 	unsigned last_second;
 };
 
+#define NEWS_FLOOD 16u    /* news in a second: records wait for each other */
+#define NEWS_BATCH_MS 250 /* so long */
+
 /* A ring: item n is list[n % NEWS_LOG_MAX]. */
 struct newslog {
 	struct news *list; /* NULL until the first news */
@@ -230,7 +233,6 @@ struct newslog {
 
 /* What is known already is still to go on in a tree by which it had not come. */
 void news_known(struct step *st, struct session *s, struct bytes raw);
-void news_tick(struct step *st, struct mesh *m); /* announce what is old enough */
 int64_t news_deadline(const struct mesh *m);
 #define ANNOUNCED_MAX 256 /* ids of one announcement that are looked at */
 
@@ -244,6 +246,11 @@ bool news_is_from(const struct news *item, const struct session *s);
 void news_announced(struct news *item, const struct session *by);
 /* The item of this id, or NULL. */
 struct news *newslog_find(const struct mesh *m, uint64_t id);
+uint64_t newslog_first(const struct mesh *m); /* the lowest number that may be there */
+bool rate_is(const struct rate *r, unsigned news, int64_t now_ms); /* this second or the last */
+void announce_tick(struct step *st, struct mesh *m);               /* what is old enough */
+void announce_repaired(struct step *st, struct mesh *m);           /* at the end of a step */
+int64_t announce_deadline(const struct mesh *m);
 struct news *newslog_at(const struct mesh *m, uint64_t number); /* NULL: no longer there */
 /* The first 8 bytes of its digest, as a number. */
 uint64_t stmt_id(const struct stmt *s);

@@ -5,26 +5,22 @@
  * says by which way it came and where it is still to go:
  *
  * - our own: down both trees, from their roots; while we lack fingers, two neighbours are asked to
- * be the roots for us;
+ *   be the roots for us;
  * - came by a tree: on in that tree, below what we share with the sender; once for each tree;
  * - came by repair: its id to all fingers, which ask for it if they lack it, and do the same: what
- * one half of a split mesh had to be told, all of that half lacks;
+ *   one half of a split mesh had to be told, all of that half lacks;
  * - came since a neighbour in a ring had it by a tree: the same, for who misses both trees has
  *   others behind it that do; but where our own timers are late, to our own neighbours in the
- * rings: the trees are but slow, and rounds to all fingers would make them slower;
+ *   rings: the trees are but slow, and rounds to all fingers would make them slower;
  * - all: to the leaves that we feed.
  *
  * News are told at the end of the step in which they came, but not less than two milliseconds after
- * the last ones: a burst travels in few frames, a single one at once.  Eight milliseconds later
- * their ids go to three neighbours in rings, which ask for what the trees failed to bring: want.c.
- * So a dead inner member costs the others some ten milliseconds, and each of them a hundred bytes,
- * as acknowledgements would.  One neighbour is not enough: of 3000 some fifty miss both copies
- * where one in twenty has just died and one in a hundred portions is late, and one in fourteen of
- * those would hear of it 200 ms later.
+ * the last ones: a burst travels in few frames, a single one at once.  What the trees fail to bring
+ * is announced: announce.c.
  *
  * When half of a mesh is lost, each of the other half names other watchers, and many are removed:
  * thousands of news within a minute.  Records wait for each other then, a quarter of a second at
- *each hop; a remove does not, and takes along what waits.
+ * each hop; a remove does not, and takes along what waits.
  *
  * Where all members of a slot are connected, see few.c, each is told, and that it is the last.
  *
@@ -40,14 +36,8 @@
 
 #define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
 #define BATCH_MAX_MS 100
-#define BURST 32           /* news in a second, while a mesh settles after many have joined */
-#define WIDER 8            /* sessions that hear of what only one tree has brought */
-#define FLOOD 16           /* the same at any other time: only records wait then */
-#define BURST_BATCH_MS 250 /* for those */
-#define REPAIRED_WIDE 2    /* rounds to all fingers of what came by repair, in a row */
-#define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
-#define REPAIRED_TOLD 3                      /* fingers, about, in any other round */
-#define LAG_RISES 8                          /* by that part of itself, and 1 ms */
+#define BURST 32    /* news in a second, while a mesh settles after many have joined */
+#define LAG_RISES 8 /* by that part of itself, and 1 ms */
 #define LAG_FALLS 16
 #define LAG_LIFE_MS (5 * MS_PER_SECOND) /* how long the last one counts that was seen */
 
@@ -73,14 +63,14 @@ struct news *newslog_at(const struct mesh *m, uint64_t number)
 	return &l->list[number % NEWS_LOG_MAX];
 }
 
-static uint64_t first_number(const struct mesh *m)
+uint64_t newslog_first(const struct mesh *m)
 {
 	return m->log.next > NEWS_LOG_MAX ? m->log.next - NEWS_LOG_MAX : 1;
 }
 
 struct news *newslog_find(const struct mesh *m, uint64_t id)
 {
-	for (uint64_t n = m->log.next; n-- > first_number(m);) {
+	for (uint64_t n = m->log.next; n-- > newslog_first(m);) {
 		struct news *item = newslog_at(m, n);
 
 		if (item && item->id == id)
@@ -101,7 +91,7 @@ static bool is_raw_of(const struct news *item, struct bytes raw)
 /* Its number; 0: not there. */
 static uint64_t find_raw(const struct mesh *m, struct bytes raw)
 {
-	for (uint64_t n = m->log.next; n-- > first_number(m);) {
+	for (uint64_t n = m->log.next; n-- > newslog_first(m);) {
 		const struct news *item = newslog_at(m, n);
 
 		if (item && is_raw_of(item, raw))
@@ -117,7 +107,7 @@ static bool talks_too_much(const struct mesh *m, const struct stmt *s, int64_t n
 
 	if (s->kind != STMT_RECORD)
 		return false;
-	for (uint64_t n = m->log.next; n-- > first_number(m);) {
+	for (uint64_t n = m->log.next; n-- > newslog_first(m);) {
 		const struct news *item = newslog_at(m, n);
 
 		if (!item || now_ms - item->at_ms > ORIGIN_BURST * MS_PER_SECOND)
@@ -139,7 +129,7 @@ static void count_one(struct rate *r, int64_t now_ms)
 }
 
 /* So many in this second, or the one before. */
-static bool is_rate(const struct rate *r, unsigned news, int64_t now_ms)
+bool rate_is(const struct rate *r, unsigned news, int64_t now_ms)
 {
 	return now_ms - r->second_ms < 2 * MS_PER_SECOND &&
 	       MAX_OF(r->last_second, r->this_second) >= news;
@@ -147,7 +137,7 @@ static bool is_rate(const struct rate *r, unsigned news, int64_t now_ms)
 
 bool news_is_flood(const struct mesh *m, int64_t now_ms)
 {
-	return is_rate(&m->log.tree_rate, FLOOD, now_ms);
+	return rate_is(&m->log.tree_rate, NEWS_FLOOD, now_ms);
 }
 
 static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
@@ -168,7 +158,7 @@ static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
 	if (item->stmt)
 		stmt_unref(st->n->mem, item->stmt);
 	l->next++;
-	l->due = MAX_OF(l->due, first_number(m));
+	l->due = MAX_OF(l->due, newslog_first(m));
 	memset(item, 0, sizeof(*item));
 	item->stmt = stmt_ref(s);
 	item->id = stmt_id(s);
@@ -530,144 +520,13 @@ size_t gossip_cast(struct step *st,
 	return count;
 }
 
-/* --- announcing ---------------------------------------------------------------------------------
- */
-
 bool news_is_from(const struct news *item, const struct session *s)
 {
 	return item->first_from == s->id || item->from[0] == s->id || item->from[1] == s->id;
 }
 
-static unsigned ring_bits(const struct mesh *m, const struct peer *p)
-{
-	unsigned bits = 0;
-
-	for (size_t i = 0; i < RING; i++)
-		bits |= m->ring[i].use == p ? 1u << i : 0;
-	return bits;
-}
-
-/* Of the two of us that are next to each other only the one that has it first need say so. */
-void news_announced(struct news *item, const struct session *by)
-{
-	item->announced |= (uint8_t)ring_bits(by->mesh, by->peer);
-}
-
-/* Old enough, nothing that it gave us, and nothing that it has told us it has. */
-static size_t gather_old(const struct mesh *m,
-                         const struct session *to,
-                         int64_t until_ms,
-                         uint64_t ids[ANNOUNCED_MAX])
-{
-	unsigned bits = ring_bits(m, to->peer);
-	size_t count = 0;
-
-	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
-		const struct news *item = newslog_at(m, n);
-
-		/* What a join or a repair fetched is nothing that the trees had to bring. */
-		if (item && item->at_ms <= until_ms && item->told && !(item->announced & bits) &&
-		    !news_is_from(item, to))
-			ids[count++] = item->id;
-	}
-	return count;
-}
-
-/* Came by repair, from somebody else, and by no tree since. */
-static size_t gather_repaired(const struct mesh *m,
-                              const struct session *to,
-                              uint64_t ids[ANNOUNCED_MAX])
-{
-	size_t count = 0;
-
-	for (uint64_t n = m->log.asked_for; n < m->log.next && count < ANNOUNCED_MAX; n++) {
-		const struct news *item = newslog_at(m, n);
-
-		if (item && item->is_asked_for && !news_is_from(item, to))
-			ids[count++] = item->id;
-	}
-	return count;
-}
-
-static void announce_to(
-	struct step *st, const struct session *s, uint64_t *ids, size_t count, bool repaired)
-{
-	struct msg msg = { .kind = MSG_ANNOUNCE };
-
-	msg.u.items.items = ids;
-	msg.u.items.count = count;
-	msg.u.items.repaired = repaired;
-	if (count)
-		step_send(st, s, LANE_CONTROL, &msg);
-}
-
-/* The same for our neighbours in the rings: what waits to be told is not announced before. */
-static int64_t ring_patience(const struct mesh *m, int64_t now_ms)
-{
-	int64_t patience_ms = news_patience(m, now_ms);
-
-	return news_is_flood(m, now_ms) ? MAX_OF(patience_ms, 2 * BURST_BATCH_MS) : patience_ms;
-}
-
-/* What came by repair goes to all fingers: at once, unless the trees are late with it. */
-static int64_t announce_repaired_at(const struct mesh *m, int64_t now_ms)
-{
-	int64_t after_ms = news_patience(m, now_ms);
-
-	if (!m->log.asked_for)
-		return TIME_NEVER;
-	return m->log.asked_for_ms + (after_ms > ANNOUNCE_AFTER_MS ? after_ms : 0);
-}
-
-/*
- * A round to all fingers is for what half of a mesh lacks.  Where repair brings something all the
- * time, since many join or hosts are busy, most have it already, and rounds would be most of what
- * is sent: some random fingers will do.
+/* --- when ---------------------------------------------------------------------------------------
  */
-static bool may_go_wide(struct mesh *m, int64_t now_ms)
-{
-	int64_t since_ms = now_ms - m->log.wide_ms;
-
-	if (since_ms >= REPAIRED_WIDE_MS) {
-		m->log.wide -= (unsigned)MIN_OF((int64_t)m->log.wide, since_ms / REPAIRED_WIDE_MS);
-		m->log.wide_ms = now_ms;
-	}
-	if (mesh_is_settling(m, now_ms) || m->log.wide >= REPAIRED_WIDE)
-		return false;
-	m->log.wide++;
-	return true;
-}
-
-static bool is_told_repaired(struct step *st, const struct session *s, bool wide)
-{
-	const struct mesh *m = s->mesh;
-
-	if (s->as_joiner || s->is_closing)
-		return false;
-	if (s->peer->is_leaf)
-		return true;
-	if (!tree_leads_to(m, 0, 0, s->peer))
-		return false;
-	return wide || rng_below(&st->n->rng, m->sessions_count) < REPAIRED_TOLD;
-}
-
-static void announce_repaired(struct step *st, struct mesh *m)
-{
-	uint64_t ids[ANNOUNCED_MAX];
-	const struct session *s;
-	bool wide;
-
-	if (st->now.mono_ms < announce_repaired_at(m, st->now.mono_ms))
-		return;
-	wide = may_go_wide(m, st->now.mono_ms);
-	session_for_each(s, m)
-		if (is_told_repaired(st, s, wide))
-			announce_to(st, s, ids, gather_repaired(m, s, ids), true);
-	for (uint64_t n = m->log.asked_for; n < m->log.next; n++)
-		if (newslog_at(m, n))
-			newslog_at(m, n)->is_asked_for = false;
-	m->log.asked_for = 0;
-}
 
 /* Is anything due that is no record? */
 static bool is_urgent(const struct mesh *m)
@@ -684,7 +543,7 @@ static bool is_urgent(const struct mesh *m)
 static bool is_burst(const struct mesh *m, int64_t now_ms)
 {
 	if (mesh_is_settling(m, now_ms))
-		return is_rate(&m->log.rate, BURST, now_ms);
+		return rate_is(&m->log.rate, BURST, now_ms);
 	return news_is_flood(m, now_ms) && !is_urgent(m);
 }
 
@@ -694,7 +553,7 @@ static bool is_burst(const struct mesh *m, int64_t now_ms)
  */
 static int64_t flush_at(const struct mesh *m, int64_t now_ms)
 {
-	int64_t batch_ms = is_burst(m, now_ms) ? BURST_BATCH_MS
+	int64_t batch_ms = is_burst(m, now_ms) ? NEWS_BATCH_MS
 	                                       : MIN_OF(MAX_OF(slowness(m, now_ms) / 4, BATCH_MS),
 	                                                BATCH_MAX_MS);
 	unsigned due = m->log.due < m->log.next ? trees_due(m) : 0;
@@ -716,99 +575,11 @@ void gossip_finish(struct step *st, struct mesh *m)
 		gossip_flush(st, m);
 }
 
-static int64_t announce_at(const struct mesh *m, int64_t now_ms)
-{
-	const struct news *first;
-
-	if (m->log.announced >= m->log.next)
-		return TIME_NEVER;
-	first = newslog_at(m, MAX_OF(m->log.announced, first_number(m)));
-	return first->at_ms + ring_patience(m, now_ms);
-}
-
 int64_t news_deadline(const struct mesh *m)
 {
 	int64_t now_ms = m->owner->last_mono_ms;
 	int64_t flush_ms = flush_at(m, now_ms);
-	int64_t announce_ms = announce_at(m, now_ms);
-	int64_t repaired_ms = announce_repaired_at(m, now_ms);
+	int64_t announce_ms = announce_deadline(m);
 
-	announce_ms = MIN_OF(announce_ms, repaired_ms);
 	return MIN_OF(flush_ms, announce_ms);
-}
-
-static void announce_old(struct step *st, const struct session *to, int64_t until_ms)
-{
-	uint64_t ids[ANNOUNCED_MAX];
-	size_t count = gather_old(to->mesh, to, until_ms, ids);
-
-	announce_to(st, to, ids, count, false);
-}
-
-/* By one tree only: somebody on the way in the other one is dead, and more than we lack it there.
- */
-static bool is_single(const struct news *item, int64_t until_ms)
-{
-	return item->at_ms <= until_ms && item->told && !item->came_last &&
-	       !item->from[0] != !item->from[1];
-}
-
-static size_t gather_single(const struct mesh *m,
-                            const struct session *to,
-                            int64_t until_ms,
-                            uint64_t ids[ANNOUNCED_MAX])
-{
-	size_t count = 0;
-
-	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
-		const struct news *item = newslog_at(m, n);
-
-		if (item && is_single(item, until_ms) && !news_is_from(item, to))
-			ids[count++] = item->id;
-	}
-	return count;
-}
-
-/*
- * Three neighbours in rings are enough as long as they are not dead as well: of 3000 hosts of which
- * one in twenty is, one in thirty changes would find a host that misses both copies and all three.
- * Where many news come at once repair is on its way anyway.
- */
-static void announce_wider(struct step *st, struct mesh *m, int64_t until_ms)
-{
-	uint64_t ids[ANNOUNCED_MAX];
-
-	if (tree_am_leaf(m) || mesh_is_settling(m, st->now.mono_ms) ||
-	    is_rate(&m->log.rate, FLOOD, st->now.mono_ms))
-		return;
-	for (size_t i = 0; i < WIDER && m->sessions_all; i++) {
-		const struct session *s = m->sessions[rng_below(&st->n->rng, m->sessions_all)];
-
-		if (s->peer && !s->as_joiner && !s->is_closing && !s->peer->is_leaf)
-			announce_to(st, s, ids, gather_single(m, s, until_ms, ids), false);
-	}
-}
-
-void news_tick(struct step *st, struct mesh *m)
-{
-	/* Some of what is not yet that old goes along, or each would go alone. */
-	int64_t after_ms = MAX_OF(ring_patience(m, st->now.mono_ms) / 2, ANNOUNCE_AFTER_MS);
-	int64_t until_ms = st->now.mono_ms - after_ms;
-
-	if (announce_at(m, st->now.mono_ms) > st->now.mono_ms)
-		return;
-	m->log.announced = MAX_OF(m->log.announced, first_number(m));
-	for (size_t i = 0; i < RING; i++) {
-		const struct peer *p = m->ring[i].use;
-		bool is_told = false;
-
-		/* In a small mesh one peer is several of our neighbours. */
-		for (size_t k = 0; k < i; k++)
-			is_told |= m->ring[k].use == p;
-		if (p && p->session && !is_told)
-			announce_old(st, p->session, until_ms);
-	}
-	announce_wider(st, m, until_ms);
-	while (m->log.announced < m->log.next && newslog_at(m, m->log.announced)->at_ms <= until_ms)
-		m->log.announced++;
 }
