@@ -2,11 +2,11 @@
  * Announcing news: the ids of what others may lack, who ask for it then (want.c).
  *
  * Eight milliseconds after they came, ids go to three neighbours in rings, which ask for what the
- * trees failed to bring.  So a dead inner member costs the others some ten milliseconds, and each of
- * them a hundred bytes, as acknowledgements would.  One neighbour is not enough: of 3000 some fifty
- * miss both copies where one in twenty has just died and one in a hundred portions is late, and one
- * in fourteen of those would hear of it 200 ms later.  Nor are three where that is so: what only one
- * tree has brought goes to more, for others miss it in both.
+ * trees failed to bring.  So a dead inner member costs the others some ten milliseconds, and each
+ * of them a hundred bytes, as acknowledgements would.  One neighbour is not enough: of 3000 some
+ * fifty miss both copies where one in twenty has just died and one in a hundred portions is late,
+ * and one in fourteen of those would hear of it 200 ms later.  Nor are three where that is so: what
+ * only one tree has brought goes to more, for others miss it in both.
  *
  * What came by repair goes to all fingers, since half of a mesh may lack it.
  *
@@ -14,8 +14,8 @@
  */
 #include "smegd/core/node_priv.h"
 
-#define WIDER 8                              /* sessions for what only one tree has brought */
-#define REPAIRED_WIDE 2                      /* rounds to all fingers of what came by repair, in a row */
+#define WIDER 8         /* sessions for what only one tree has brought */
+#define REPAIRED_WIDE 2 /* rounds to all fingers of what came by repair, in a row */
 #define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
 #define REPAIRED_TOLD 3                      /* fingers, about, in any other round */
 
