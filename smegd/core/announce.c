@@ -15,6 +15,7 @@
 #include "smegd/core/node_priv.h"
 
 #define WIDER 8         /* sessions for what only one tree has brought */
+#define WIDER_RATE 16   /* unless so many news come in a second */
 #define REPAIRED_WIDE 2 /* rounds to all fingers of what came by repair, in a row */
 #define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
 #define REPAIRED_TOLD 3                      /* fingers, about, in any other round */
@@ -202,7 +203,7 @@ static void announce_wider(struct step *st, struct mesh *m, int64_t until_ms)
 	uint64_t ids[ANNOUNCED_MAX];
 
 	if (tree_am_leaf(m) || mesh_is_settling(m, st->now.mono_ms) ||
-	    rate_is(&m->log.rate, NEWS_FLOOD, st->now.mono_ms))
+	    rate_is(&m->log.rate, WIDER_RATE, st->now.mono_ms))
 		return;
 	for (size_t i = 0; i < WIDER && m->sessions_all; i++) {
 		const struct session *s = m->sessions[rng_below(&st->n->rng, m->sessions_all)];

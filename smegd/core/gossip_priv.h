@@ -211,7 +211,7 @@ struct rate {
 	unsigned last_second;
 };
 
-#define NEWS_FLOOD 16u    /* news in a second: records wait for each other */
+#define NEWS_FLOOD 128u   /* news in a second: records wait for each other */
 #define NEWS_BATCH_MS 250 /* so long */
 
 /* A ring: item n is list[n % NEWS_LOG_MAX]. */

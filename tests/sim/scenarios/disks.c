@@ -13,7 +13,8 @@ static void disturb(struct world *w, const struct model *m)
 	if (rng_below(&w->rng, 2))
 		d->is_full = !d->is_full;
 	else
-		d->slowness = d->slowness ? 0 : 500;
+		d->slowness =
+			d->slowness ? 0 : 100; /* times a millisecond: a card that is worn out */
 }
 
 static void run(struct world *w, struct model *m)

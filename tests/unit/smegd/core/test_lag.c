@@ -308,8 +308,8 @@ static int64_t told_after(unsigned news)
 static void test_in_a_flood_records_wait_for_each_other(void **state)
 {
 	(void)state;
-	assert_in_range(told_after(13), 0, 150);
-	assert_in_range(told_after(16), 250, 300);
+	assert_in_range(told_after(NEWS_FLOOD - 3), 0, 150);
+	assert_in_range(told_after(NEWS_FLOOD), 250, 300);
 }
 
 int main(void)
