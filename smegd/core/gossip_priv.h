@@ -211,7 +211,7 @@ struct rate {
 	unsigned last_second;
 };
 
-#define NEWS_FLOOD 128u   /* news in a second: records wait for each other */
+#define NEWS_FLOOD 64u    /* records in a second: they wait for each other */
 #define NEWS_BATCH_MS 250 /* so long */
 
 /* A ring: item n is list[n % NEWS_LOG_MAX]. */
@@ -224,7 +224,7 @@ struct newslog {
 	uint64_t asked_for;         /* the first one that is_asked_for; 0: none */
 	int64_t asked_for_ms;
 	struct rate rate;      /* of all */
-	struct rate tree_rate; /* of our own, and what came by a tree */
+	struct rate tree_rate; /* of records: our own, and what came by a tree */
 	unsigned wide;         /* rounds to all fingers of what came by repair, lately */
 	int64_t wide_ms;       /* mono: since when the next one less is counted */
 	int64_t lag_ms;        /* between two copies of one item; see news.c */

@@ -272,7 +272,7 @@ void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 		return;
 	item->first_from = from;
 	item->is_quiet = quiet;
-	if (!from || st->way != WAY_NONE)
+	if (s->kind == STMT_RECORD && (!from || st->way != WAY_NONE))
 		count_one(&m->log.tree_rate, st->now.mono_ms);
 	if (quiet)
 		return;
