@@ -23,19 +23,12 @@ static size_t wanted(const struct mesh *m)
 	return m->role == ROLE_CLIENT ? GUARD_CLIENT : LIMIT_WATCHERS;
 }
 
-/*
- * The peer, if it has a session; else NULL.  Twice a second for ever, of a mesh where all is well:
- * the session of last time is found in one step, a peer by its key in several.
- */
-static const struct peer *connected(const struct mesh *m, struct guard *g)
+/* The peer, if it has a session; else NULL. */
+static const struct peer *connected(const struct mesh *m, const struct guard *g)
 {
-	const struct session *s = g->session ? session_by_id(m->owner, g->session) : NULL;
-	const struct peer *p = s ? s->peer : NULL;
+	const struct peer *p = mesh_peer(m, &g->key);
 
-	if (!p || p->session != s)
-		p = mesh_peer(m, &g->key);
-	g->session = p && p->session && !p->session->is_closing ? p->session->id : 0;
-	return g->session ? p : NULL;
+	return p && p->session && !p->session->is_closing ? p : NULL;
 }
 
 static bool is_peer_in_group(const struct entry *e)
@@ -141,7 +134,7 @@ static bool add_guard(struct step *st, struct mesh *m, unsigned times)
 
 	if (!s)
 		return false;
-	*g = (struct guard){ .key = s->peer->key, .session = s->id };
+	*g = (struct guard){ .key = s->peer->key };
 	g->subject = *entry_subject(set_find(m->set, &g->key));
 	w->guards_count++;
 	mesh_changed(m);

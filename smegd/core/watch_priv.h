@@ -117,7 +117,6 @@ struct guard {
 	struct key key;     /* X25519 */
 	struct key subject; /* Ed25519 */
 	int64_t lost_ms;    /* mono: gone if there is no session by then; 0: there is one */
-	uint64_t session;   /* its session when we last looked; 0: none */
 };
 
 /* Signed against us. */
