@@ -25,9 +25,9 @@
  * On the wire, a count is written as its distance from what is to be expected of a set of that
  * size: one byte in place of two or three.  An item has 48 bits: two of 3000 statements have
  * the same with a chance of 2 in 100 million, of a million in 500, and then pages repair.  A check
- *has 24: a cell of several items passes for one with a chance of 1 in 16 million, and then the
- *decoding fails and is begun again under another key.  With 64 and 32 bits a sketch took a third
- *more, for no use.
+ * has 24: a cell of several items passes for one with a chance of 1 in 16 million, and then the
+ * decoding fails and is begun again under another key.  With 64 and 32 bits a sketch took a third
+ * more, for no use.
  */
 #include "crdt/sketch.h"
 

@@ -35,40 +35,51 @@ void news_announced(struct news *item, const struct session *by)
 	item->announced |= (uint8_t)ring_bits(by->mesh, by->peer);
 }
 
-/* Old enough, nothing that it gave us, and nothing that it has told us it has. */
-static size_t gather_old(const struct mesh *m,
-                         const struct session *to,
-                         int64_t until_ms,
-                         uint64_t ids[ANNOUNCED_MAX])
+/* Which items are announced to one session. */
+struct gathering {
+	uint64_t first; /* number of the first that is looked at */
+	bool (*suits)(const struct gathering *g, const struct news *item);
+	int64_t until_ms; /* that came until then */
+	unsigned bits;    /* of the rings, in which the session is our neighbour */
+};
+
+/* Never what that session gave us. */
+static size_t gather(const struct gathering *g,
+                     const struct session *to,
+                     uint64_t ids[ANNOUNCED_MAX])
 {
-	unsigned bits = ring_bits(m, to->peer);
+	const struct mesh *m = to->mesh;
 	size_t count = 0;
 
-	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
+	for (uint64_t n = g->first; n < m->log.next && count < ANNOUNCED_MAX; n++) {
 		const struct news *item = newslog_at(m, n);
 
-		/* What a join or a repair fetched is nothing that the trees had to bring. */
-		if (item && item->at_ms <= until_ms && item->told && !(item->announced & bits) &&
-		    !news_is_from(item, to))
+		if (item && g->suits(g, item) && !news_is_from(item, to))
 			ids[count++] = item->id;
 	}
 	return count;
 }
 
-/* Came by repair, from somebody else, and by no tree since. */
-static size_t gather_repaired(const struct mesh *m,
-                              const struct session *to,
-                              uint64_t ids[ANNOUNCED_MAX])
+/* Old enough, and nothing that it has told us it has. */
+static bool is_old(const struct gathering *g, const struct news *item)
 {
-	size_t count = 0;
+	/* What a join or a repair fetched is nothing that the trees had to bring. */
+	return item->at_ms <= g->until_ms && item->told && !(item->announced & g->bits);
+}
 
-	for (uint64_t n = m->log.asked_for; n < m->log.next && count < ANNOUNCED_MAX; n++) {
-		const struct news *item = newslog_at(m, n);
+/* By one tree only: somebody on the way in the other one is dead, and more than we lack it there.
+ */
+static bool is_single(const struct gathering *g, const struct news *item)
+{
+	return item->at_ms <= g->until_ms && item->told && !item->came_last &&
+	       !item->from[0] != !item->from[1];
+}
 
-		if (item && item->is_asked_for && !news_is_from(item, to))
-			ids[count++] = item->id;
-	}
-	return count;
+/* Came by repair, and by no tree since. */
+static bool is_repaired(const struct gathering *g, const struct news *item)
+{
+	(void)g;
+	return item->is_asked_for;
 }
 
 static void announce_to(
@@ -135,6 +146,7 @@ static bool is_told_repaired(struct step *st, const struct session *s, bool wide
 
 void announce_repaired(struct step *st, struct mesh *m)
 {
+	struct gathering g = { .first = m->log.asked_for, .suits = is_repaired };
 	uint64_t ids[ANNOUNCED_MAX];
 	const struct session *s;
 	bool wide;
@@ -144,7 +156,7 @@ void announce_repaired(struct step *st, struct mesh *m)
 	wide = may_go_wide(m, st->now.mono_ms);
 	session_for_each(s, m)
 		if (is_told_repaired(st, s, wide))
-			announce_to(st, s, ids, gather_repaired(m, s, ids), true);
+			announce_to(st, s, ids, gather(&g, s, ids), true);
 	for (uint64_t n = m->log.asked_for; n < m->log.next; n++)
 		if (newslog_at(m, n))
 			newslog_at(m, n)->is_asked_for = false;
@@ -163,34 +175,11 @@ static int64_t announce_at(const struct mesh *m, int64_t now_ms)
 
 static void announce_old(struct step *st, const struct session *to, int64_t until_ms)
 {
+	const struct mesh *m = to->mesh;
+	struct gathering g = { m->log.announced, is_old, until_ms, ring_bits(m, to->peer) };
 	uint64_t ids[ANNOUNCED_MAX];
-	size_t count = gather_old(to->mesh, to, until_ms, ids);
 
-	announce_to(st, to, ids, count, false);
-}
-
-/* By one tree only: somebody on the way in the other one is dead, and more than we lack it there.
- */
-static bool is_single(const struct news *item, int64_t until_ms)
-{
-	return item->at_ms <= until_ms && item->told && !item->came_last &&
-	       !item->from[0] != !item->from[1];
-}
-
-static size_t gather_single(const struct mesh *m,
-                            const struct session *to,
-                            int64_t until_ms,
-                            uint64_t ids[ANNOUNCED_MAX])
-{
-	size_t count = 0;
-
-	for (uint64_t n = m->log.announced; n < m->log.next && count < ANNOUNCED_MAX; n++) {
-		const struct news *item = newslog_at(m, n);
-
-		if (item && is_single(item, until_ms) && !news_is_from(item, to))
-			ids[count++] = item->id;
-	}
-	return count;
+	announce_to(st, to, ids, gather(&g, to, ids), false);
 }
 
 /*
@@ -200,6 +189,7 @@ static size_t gather_single(const struct mesh *m,
  */
 static void announce_wider(struct step *st, struct mesh *m, int64_t until_ms)
 {
+	struct gathering g = { m->log.announced, is_single, until_ms, 0 };
 	uint64_t ids[ANNOUNCED_MAX];
 
 	if (tree_am_leaf(m) || mesh_is_settling(m, st->now.mono_ms) ||
@@ -209,7 +199,7 @@ static void announce_wider(struct step *st, struct mesh *m, int64_t until_ms)
 		const struct session *s = m->sessions[rng_below(&st->n->rng, m->sessions_all)];
 
 		if (s->peer && !s->as_joiner && !s->is_closing && !s->peer->is_leaf)
-			announce_to(st, s, ids, gather_single(m, s, until_ms, ids), false);
+			announce_to(st, s, ids, gather(&g, s, ids), false);
 	}
 }
 

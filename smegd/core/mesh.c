@@ -104,15 +104,21 @@ struct mesh *mesh_new(struct step *st, const struct key *mesh_public, const char
 	return m;
 }
 
+static void drop_peers(struct mesh *m)
+{
+	struct map_node *pos;
+
+	while ((pos = map_first(&m->peers)))
+		mesh_peer_drop(m, container_of(pos, struct peer, node));
+}
+
 void mesh_free(struct mesh *m)
 {
 	const struct mem *mem = m->owner->mem;
 	struct map_node *pos;
 
 	gossip_end(m);
-	while ((pos = map_first(&m->peers))) {
-		mesh_peer_drop(m, container_of(pos, struct peer, node));
-	}
+	drop_peers(m);
 	while ((pos = map_first(&m->issued))) {
 		map_remove(&m->issued, pos);
 		mem_free(mem, container_of(pos, struct issued, node));
@@ -305,16 +311,12 @@ static int delete_row(void *ctx, const struct stmt *stmt)
 /* A mesh that was left keeps its key, its counter and its settings, nothing else. */
 static void empty_mesh(struct step *st, struct mesh *m)
 {
-	struct map_node *pos;
-	struct map_node *tmp;
 	const struct entry *e;
 	int err = set_visit_member(m->set, NULL, delete_row, st);
 
 	set_for_each(e, i, m->set)
 		err = err ? err : set_visit_member(m->set, &e->member, delete_row, st);
-	map_for_each_safe(pos, tmp, &m->peers) {
-		mesh_peer_drop(m, container_of(pos, struct peer, node));
-	}
+	drop_peers(m);
 	gossip_end(m);
 	set_free(m->set);
 	m->set = NULL;

@@ -69,12 +69,10 @@ static int64_t slack_for(const struct mesh *m, const struct watched *w, int64_t 
 	return MAX_OF(least_ms, trips * round_trip(mesh_peer(m, &w->key))) + 2 * watch_late(m);
 }
 
-/* It is missed from then on. */
-static int64_t missed_ms(const struct step *st, const struct mesh *m, const struct watched *w)
+/* It is missed from then on, with that slack. */
+static int64_t missed_ms(const struct step *st, const struct watched *w, int64_t slack_ms)
 {
-	int64_t slack = slack_for(m, w, WATCH_SLACK_MS, 4);
-
-	return w->alive_ms + (WATCH_PERIOD_MS + slack) * patience(st, w);
+	return w->alive_ms + (WATCH_PERIOD_MS + slack_ms) * patience(st, w);
 }
 
 /* A dial is refused at once, or it is lost: how late we are is nothing to that. */
@@ -354,14 +352,14 @@ void watch_member(struct step *st, struct mesh *m, const struct entry *e)
 
 static int64_t quiet(struct step *st, struct mesh *m, struct watched *w)
 {
-	int64_t missed = w->alive_ms + (WATCH_PERIOD_MS + WATCH_SLACK_MS) * patience(st, w);
+	int64_t missed = missed_ms(st, w, WATCH_SLACK_MS); /* at the earliest */
 	struct peer *p;
 
 	/* To look up who it is costs most here: only when something may be due. */
 	if (!w->is_missed && st->now.mono_ms < MIN_OF(missed, w->measure_ms))
 		return MIN_OF(missed, w->measure_ms);
 	p = mesh_peer(m, &w->key);
-	missed = missed_ms(st, m, w);
+	missed = missed_ms(st, w, slack_for(m, w, WATCH_SLACK_MS, 4));
 	/* Whatever else it says proves that it lives, but only for this moment. */
 	missed = MAX_OF(missed, w->heard_ms + WATCH_HEARD_MS);
 	if (w->is_missed || st->now.mono_ms >= missed) {
