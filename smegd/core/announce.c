@@ -6,15 +6,17 @@
  * of them a hundred bytes, as acknowledgements would.  One neighbour is not enough: of 3000 some
  * fifty miss both copies where one in twenty has just died and one in a hundred portions is late,
  * and one in fourteen of those would hear of it 200 ms later.  Nor are three where that is so: what
- * only one tree has brought goes to more, for others miss it in both.
+ * only one tree has brought goes to those who are closest in the other one as well.  The same dead
+ * host should have told them, and some of them miss both copies.
  *
  * What came by repair goes to all fingers, since half of a mesh may lack it.
  *
- * Rejected: a fourth neighbour for all (36 bytes a change of a healthy mesh).
+ * Rejected: a fourth neighbour for all (36 bytes a change of a healthy mesh), eight random sessions
+ * instead of the closest (two changes in a hundred found a host that heard of it 200 ms later).
  */
 #include "smegd/core/node_priv.h"
 
-#define WIDER 8         /* sessions for what only one tree has brought */
+#define WIDER 8         /* sessions for what one tree has not brought */
 #define WIDER_RATE 16   /* unless so many news come in a second */
 #define REPAIRED_WIDE 2 /* rounds to all fingers of what came by repair, in a row */
 #define REPAIRED_WIDE_MS (4 * MS_PER_SECOND) /* for one more of them */
@@ -40,7 +42,7 @@ struct gathering {
 	uint64_t first; /* number of the first that is looked at */
 	bool (*suits)(const struct gathering *g, const struct news *item);
 	int64_t until_ms; /* that came until then */
-	unsigned bits;    /* of the rings, in which the session is our neighbour */
+	unsigned bits;    /* of the rings, in which the session is our neighbour; of a tree */
 };
 
 /* Never what that session gave us. */
@@ -67,12 +69,11 @@ static bool is_old(const struct gathering *g, const struct news *item)
 	return item->at_ms <= g->until_ms && item->told && !(item->announced & g->bits);
 }
 
-/* By one tree only: somebody on the way in the other one is dead, and more than we lack it there.
+/* By the other tree only: somebody on the way to us in this one is dead, and others lack it, too.
  */
 static bool is_single(const struct gathering *g, const struct news *item)
 {
-	return item->at_ms <= g->until_ms && item->told && !item->came_last &&
-	       !item->from[0] != !item->from[1];
+	return item->at_ms <= g->until_ms && item->told && item->came == (BOTH_TREES & ~g->bits);
 }
 
 /* Came by repair, and by no tree since. */
@@ -183,23 +184,58 @@ static void announce_old(struct step *st, const struct session *to, int64_t unti
 }
 
 /*
+ * Who are closest to us in that tree, with a random one first of those who are equally close: what
+ * has not reached us there, they lack as well.
+ */
+static size_t find_closest(struct step *st,
+                           const struct mesh *m,
+                           size_t t,
+                           const struct session **ret)
+{
+	size_t first = rng_below(&st->n->rng, m->sessions_all);
+	size_t count = 0;
+
+	for (unsigned level = TREE_LEVELS + 1; level-- > 0;)
+		for (size_t i = 0; i < m->sessions_all; i++) {
+			const struct session *s = m->sessions[(first + i) % m->sessions_all];
+
+			if (!s->peer || s->peer->spot.level[t] != level || s->as_joiner ||
+			    s->is_closing || s->peer->is_leaf)
+				continue;
+			if (count == WIDER)
+				return count;
+			ret[count++] = s;
+		}
+	return count;
+}
+
+static bool has_single(const struct mesh *m, const struct gathering *g)
+{
+	for (uint64_t n = g->first; n < m->log.next; n++)
+		if (newslog_at(m, n) && is_single(g, newslog_at(m, n)))
+			return true;
+	return false;
+}
+
+/*
  * Three neighbours in rings are enough as long as they are not dead as well: of 3000 hosts of which
  * one in twenty is, one in thirty changes would find a host that misses both copies and all three.
  * Where many news come at once repair is on its way anyway.
  */
 static void announce_wider(struct step *st, struct mesh *m, int64_t until_ms)
 {
-	struct gathering g = { m->log.announced, is_single, until_ms, 0 };
+	const struct session *closest[WIDER];
 	uint64_t ids[ANNOUNCED_MAX];
 
-	if (tree_am_leaf(m) || mesh_is_settling(m, st->now.mono_ms) ||
+	if (tree_am_leaf(m) || mesh_is_settling(m, st->now.mono_ms) || !m->sessions_all ||
 	    rate_is(&m->log.rate, WIDER_RATE, st->now.mono_ms))
 		return;
-	for (size_t i = 0; i < WIDER && m->sessions_all; i++) {
-		const struct session *s = m->sessions[rng_below(&st->n->rng, m->sessions_all)];
+	for (size_t t = 0; t < TREES; t++) {
+		struct gathering g = { m->log.announced, is_single, until_ms, 1u << t };
+		size_t count = has_single(m, &g) ? find_closest(st, m, t, closest) : 0;
 
-		if (s->peer && !s->as_joiner && !s->is_closing && !s->peer->is_leaf)
-			announce_to(st, s, ids, gather(&g, s, ids), false);
+		for (size_t i = 0; i < count; i++)
+			announce_to(st, closest[i], ids, gather(&g, closest[i], ids), false);
 	}
 }
 

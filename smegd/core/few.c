@@ -191,6 +191,6 @@ static bool is_whole(const struct few *f, const struct mesh *m, size_t t, const 
 unsigned few_way(const struct few *f, const struct peer *p, size_t t, unsigned level)
 {
 	if (p->is_one_of_few && is_whole(f, p->mesh, t, &p->spot))
-		return p->spot.level[t] >= level ? WAY_LAST : WAY_NONE;
+		return p->spot.level[t] >= level ? (unsigned)WAY_LAST_1 << t : WAY_NONE;
 	return tree_leads_to(p->mesh, t, level, p) ? 1u << t : WAY_NONE;
 }

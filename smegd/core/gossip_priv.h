@@ -26,6 +26,7 @@ struct session;
 /* --- tree.c -------------------------------------------------------------------------------- */
 
 #define TREES 2
+#define BOTH_TREES 3u
 #define TREE_LEVELS 8 /* 4-bit digits of a position that are told apart: 16^8 members */
 #define TREE_DIGITS 16
 
@@ -173,7 +174,7 @@ void few_member(struct step *st, struct mesh *m, const struct entry *e);
 void few_find(const struct mesh *m, struct few *ret);
 /*
  * How news for `level` and deeper in tree t go to that peer: with the bit of the tree to a finger,
- * with WAY_LAST to each of a slot whose members are all connected; 0: not.
+ * with that of its last copy to each of a slot whose members are all connected; 0: not.
  */
 unsigned few_way(const struct few *f, const struct peer *p, size_t t, unsigned level);
 
@@ -199,7 +200,7 @@ struct news {
 	uint8_t told;      /* the same, in which it was told */
 	bool is_quiet;     /* neither told nor announced: its owner talks too much */
 	bool is_asked_for; /* came by repair: announced to all fingers at once */
-	bool came_last;    /* from one who told all of our slot */
+	uint8_t came;      /* trees (bits) by which it came, be it as their last copy */
 	uint8_t announced; /* which of our neighbours in the rings have told us that they have it:
 	                      bits */
 };

@@ -39,9 +39,10 @@ enum way {
 	WAY_NONE = 0,   /* asked for: not relayed as it is */
 	WAY_TREE_1 = 1, /* down the first tree, below what we share with the sender */
 	WAY_TREE_2 = 2,
-	WAY_ROOT = 4, /* with the others: from a leaf; be the root of those trees for it */
-	WAY_LAST = 8, /* alone: the sender tells all of our slot; for our leaves only */
-	WAY__COUNT = 9
+	WAY_ROOT = 4,    /* with the others: from a leaf; be the root of those trees for it */
+	WAY_LAST_1 = 8,  /* no further in the first tree: the sender tells all of our slot */
+	WAY_LAST_2 = 16, /* never with root, nor with the bit of the same tree */
+	WAY__COUNT = 32
 };
 
 /* All pointers are borrowed: from the decoder's arena, or from the node until the next step. */

@@ -232,25 +232,37 @@ static void make_due_below(struct mesh *m, uint64_t number)
 	m->log.due = MIN_OF(m->log.due, number);
 }
 
+/* The trees that it came by, handed on or as their last copy. */
+static void note_came(struct step *st, struct mesh *m, struct news *item, uint64_t from)
+{
+	unsigned trees = (unsigned)st->way | (unsigned)st->way / WAY_LAST_1;
+
+	trees &= BOTH_TREES & ~(unsigned)item->came;
+	if (!trees)
+		return;
+	for (size_t t = 0; t < TREES; t++)
+		if (trees >> t & 1)
+			item->from[t] = from;
+	item->came |= (uint8_t)trees;
+	note_lag(m, st->now.mono_ms - item->at_ms, st->now.mono_ms);
+}
+
 /* It came by these trees from that session: there it is due, if it was not told already. */
 static void make_due(struct step *st, struct mesh *m, uint64_t number, const struct session *from)
 {
 	struct news *item = newslog_at(m, number);
 
-	if (st->way == WAY_LAST) {
-		item->came_last = true;
-		make_due_below(m, number);
-	}
+	note_came(st, m, item, from->id);
 	for (size_t t = 0; t < TREES; t++) {
 		if (!((unsigned)st->way >> t & 1) || ((item->due | item->told) >> t & 1))
 			continue;
 		item->due |= (uint8_t)(1 << t);
 		item->is_asked_for = false; /* the tree brings it to the others, too */
-		note_lag(m, st->now.mono_ms - item->at_ms, st->now.mono_ms);
 		item->from[t] = from->id;
 		item->level[t] = (uint8_t)(st->way & WAY_ROOT ? 0 : tree_level_below(t, from));
 		m->log.due = MIN_OF(m->log.due, number);
 	}
+	make_due_below(m, number);
 }
 
 static void ask_for(struct mesh *m, struct news *item)
@@ -277,7 +289,7 @@ void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 	if (quiet)
 		return;
 	if (!from)
-		item->due = (1 << TREES) - 1;
+		item->due = item->came = BOTH_TREES;
 	else if (by && st->way != WAY_NONE)
 		make_due(st, m, m->log.next - 1, by);
 	else if (watch_late(m) > ANNOUNCE_AFTER_MS && want_is_of_ring(m, item->id))
@@ -407,8 +419,7 @@ static unsigned ways_to(const struct roots *r,
 		else
 			ways |= few_way(&r->few, s->peer, t, item->level[t]);
 	}
-	/* What it hands on in one tree goes to its leaves as well. */
-	return ways & ~(unsigned)WAY_LAST ? ways & ~(unsigned)WAY_LAST : ways;
+	return ways;
 }
 
 static void tell_session(struct step *st, struct session *s, const struct roots *r)

@@ -168,7 +168,7 @@ static void tell_fellows(struct step *st, struct mesh *m, struct watched *w, str
 
 	msg.u.entries.stmts = &remove->raw;
 	msg.u.entries.count = 1;
-	msg.u.entries.way = WAY_LAST;
+	msg.u.entries.way = (enum way)(WAY_LAST_1 | WAY_LAST_2);
 	for (size_t i = 0; i < w->fellows_count; i++) {
 		const struct fellow *f = &w->fellows[i];
 		const struct peer *p = f->is_self ? NULL : mesh_peer(m, &f->key);

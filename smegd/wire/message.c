@@ -66,9 +66,17 @@ static int check_stmts(const struct bytes *stmts, size_t count)
 	return sum > MSG_ENTRIES_BYTES_MAX ? ERR_TOO_BIG : 0;
 }
 
+/* Two things at once: to go on in a tree, and not. */
+static bool is_contradictory(enum way way)
+{
+	unsigned last = (unsigned)way / WAY_LAST_1;
+
+	return last && (way & WAY_ROOT || (unsigned)way & last);
+}
+
 static int check_entries(const struct msg *m)
 {
-	if (m->u.entries.way >= WAY__COUNT)
+	if (m->u.entries.way >= WAY__COUNT || is_contradictory(m->u.entries.way))
 		return ERR_MALFORMED;
 	if (m->u.entries.is_page && key_compare(&m->u.entries.from, &m->u.entries.to) > 0)
 		return ERR_MALFORMED;

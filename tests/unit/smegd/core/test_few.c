@@ -27,8 +27,8 @@ static void hand_on(struct crowd *c, struct spread *s, size_t at, unsigned level
 		if (!way)
 			continue;
 		s->copies[next]++;
-		s->last += way == WAY_LAST;
-		if (way == WAY_LAST)
+		s->last += way == (unsigned)WAY_LAST_1 << s->t;
+		if (way == (unsigned)WAY_LAST_1 << s->t)
 			continue;
 		assert_int_equal(way, 1u << s->t);
 		back = mesh_peer(&c->meshes[next], &c->pairs[at].box_public);
@@ -142,7 +142,7 @@ static void test_a_newcomer_is_waited_for(void **state)
 			break;
 	}
 	few_find(m, &few);
-	assert_int_equal(few_way(&few, p, 0, 0), WAY_LAST);
+	assert_int_equal(few_way(&few, p, 0, 0), WAY_LAST_1);
 	/* As if it had not been there when we counted. */
 	e = set_find(m->set, &p->key);
 	newcomer = mesh_peer(m, &p->key);
@@ -154,7 +154,7 @@ static void test_a_newcomer_is_waited_for(void **state)
 	map_for_each(pos, &m->peers) {
 		p = container_of(pos, struct peer, node);
 		if (slot_at(m, 0, &p->spot) == slot)
-			assert_int_not_equal(few_way(&few, p, 0, 0), WAY_LAST);
+			assert_int_not_equal(few_way(&few, p, 0, 0), WAY_LAST_1);
 	}
 	assert_in_range(m->count_ms, st.now.mono_ms + FEW_WAIT_MS / 2,
 	                st.now.mono_ms + 3 * FEW_WAIT_MS / 2);
@@ -162,7 +162,7 @@ static void test_a_newcomer_is_waited_for(void **state)
 	few_tick(&st, m);
 	few_find(m, &few);
 	assert_true(newcomer->is_one_of_few);
-	assert_int_equal(few_way(&few, newcomer, 0, 0), WAY_LAST);
+	assert_int_equal(few_way(&few, newcomer, 0, 0), WAY_LAST_1);
 	/* A new record of one that is counted changes nothing. */
 	tree_member(&st, m, e);
 	assert_int_equal(m->count_ms, TIME_NEVER);
