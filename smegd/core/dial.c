@@ -112,7 +112,7 @@ void dial_set_unreachable(struct step *st, struct peer *p, bool unreachable)
 		p->mesh->unreachable -= p->mesh->unreachable > 0;
 		if (e)
 			tree_member(st, p->mesh, e); /* it may be the one wanted in a slot */
-		retry_others(st, p->mesh);
+		retry_found(st, p->mesh);
 	}
 	if (p->mesh->role == ROLE_CLIENT) { /* another carrier, perhaps */
 		own_changed(st, p->mesh);

@@ -357,6 +357,7 @@ static void maintain(struct step *st, struct mesh *m)
 
 	m->maintain_ms = TIME_NEVER;
 	tree_choose(st, m);
+	retry_others(st, m);
 	dial_tick(st, m);
 	due = dial_wanted(st, m);
 	each_session(st, m, close_surplus);

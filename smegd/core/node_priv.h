@@ -21,6 +21,8 @@
 #define RETRY_SPREAD_MS (20 * MS_PER_SECOND)     /* for each that is out of reach: see retry.c */
 #define RETRY_FREE 8u                            /* so many cost little, whatever we do */
 #define RETRY_OTHERS 4u                          /* tried at once when one is found again */
+#define RETRY_OTHERS_MAX 32u                     /* when several are */
+#define RETRY_BATCH_MS 20                        /* those that are found within count together */
 #define RETRY_LATER_MS (4 * MS_PER_SECOND)       /* until the next, if none of those is left */
 #define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)     /* connecting and shaking hands; then it failed */
 #define PROBE_AFTER_MS (20 * MS_PER_SECOND)      /* silence on a leaf's session before it asks */
@@ -265,6 +267,8 @@ struct mesh {
 	struct carriage carriage; /* a client's */
 	bool has_leaves;          /* some that we talk to may be leaves */
 	size_t unreachable;       /* that we try again; as of the last walk, and since */
+	unsigned found;           /* again, since retry_others() */
+	int64_t found_ms;         /* mono: when that was */
 	int64_t settled_ms;       /* mono: when the slots were settled last */
 	size_t lacking;           /* of those we want, without a session */
 	int64_t count_ms;         /* mono: count the members of our slots then */
@@ -278,6 +282,7 @@ struct mesh {
 	uint64_t fetching;         /* session from which pages come; 0: none */
 	int64_t fetching_ms;       /* mono: the last page asked for */
 	int64_t recheck_ms;        /* mono: not before, see repair_tick() */
+	int64_t mending_ms;        /* mono: a sketch of ours went out, or much was asked for */
 	struct watching *watching; /* watch.c; NULL until started */
 	struct beats *beats;       /* beat.c; the same */
 	struct joining *joining;   /* NULL: none */
@@ -466,7 +471,8 @@ void session_drop(struct node *n, struct session *s); /* out of the lists; not f
 
 /* retry.c: those that could not be reached. */
 int64_t retry_pause(struct step *st, struct peer *p); /* after one more failure */
-void retry_others(struct step *st, struct mesh *m);   /* one of them has been found again */
+void retry_found(struct step *st, struct mesh *m);    /* one of them has been found again */
+void retry_others(struct step *st, struct mesh *m);   /* in each walk: if some have been */
 
 /* create.c: what create and join have in common. */
 void joining_drop(struct step *st, struct mesh *m);

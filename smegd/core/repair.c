@@ -12,6 +12,10 @@
  *	3. pages of the whole state, where the sketch would be longer than them, and for who is new:
  *	   the receiver sends back what a page lacks
  *
+ * When halves of a mesh meet again, all differ from many of their neighbours, and each of them
+ *could give all that is lacking.  So for MENDING_MS after a host has sent a sketch, or asked for
+ *much, it begins no other and asks nobody else for much; it still gives to all who begin.
+ *
  * Who has had news lets the other side begin, for it will decode and give at once what that lacks;
  * of equals the lower key begins.  A register that moved counts twice, as what was and as what is:
  * if ours is all news we give it and ask for nothing, if it is all old we ask and give nothing.
@@ -38,6 +42,8 @@
 #define RECHECK_MS 200        /* between two looks at what keeps moving, over all neighbours */
 #define STORM_CHECK_MS 700    /* instead of both while many join, or sign: all is moving */
 #define PATIENCE_MS 60        /* more, for the other side to catch us up */
+#define MENDING_MS 250        /* how long what one neighbour was asked for may take */
+#define MUCH 16               /* statements */
 #define REPAIR_PAUSE_MS 500   /* between two repairs that we begin with one neighbour */
 #define CATCH_UP_MAX 4        /* statements that are sent without a sketch */
 #define CATCH_UP_IDS_MAX 64   /* statements that are named without a sketch */
@@ -297,6 +303,7 @@ static void begin_sketch(struct step *st, struct session *s)
 		f.salt = rng_u64(&st->n->rng);
 	while (!f.salt);
 	s->mending.salt = f.salt;
+	s->mesh->mending_ms = st->now.mono_ms;
 	send_symbols(st, s, &f);
 }
 
@@ -375,6 +382,12 @@ static size_t count_fresh(struct step *st, const struct mesh *m, uint64_t salt, 
 	return f.fresh;
 }
 
+/* What another neighbour would give us is mostly what is coming. */
+static bool is_mending(const struct step *st, const struct mesh *m)
+{
+	return m->mending_ms && st->now.mono_ms - m->mending_ms < MENDING_MS;
+}
+
 /* Exchange the two halves of the difference.  See above for what is left to the next time. */
 static void exchange(struct step *st, struct session *s, const struct msg *want, struct msg *ours)
 {
@@ -384,6 +397,10 @@ static void exchange(struct step *st, struct session *s, const struct msg *want,
 	bool ask = theirs_count && (!ours_count || fresh < ours_count || theirs_count > ours_count);
 	bool tell = ours_count && (!theirs_count || fresh || ours_count > theirs_count);
 
+	if (ask && theirs_count > MUCH) {
+		ask = !is_mending(st, s->mesh);
+		s->mesh->mending_ms = ask ? st->now.mono_ms : s->mesh->mending_ms;
+	}
 	/* On one lane: what ours replaces is gone when it is asked for. */
 	if (tell)
 		give(st, s, want->u.items.salt, ours);
@@ -542,6 +559,11 @@ static void begin(struct step *st, struct session *s)
 		return;
 	}
 	r->waited = 0;
+	if (is_mending(st, s->mesh)) {
+		r->begun_ms = 0;
+		check_later(st, s, MENDING_MS);
+		return;
+	}
 	/* Who has much less fetches; the other side waits for that. */
 	if (!is_far(s))
 		begin_sketch(st, s);

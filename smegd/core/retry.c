@@ -37,9 +37,9 @@ int64_t retry_pause(struct step *st, struct peer *p)
 	return MAX_OF(own_ms, turn_ms);
 }
 
-/* An even choice of those that are missed and wait; *ret_other: one of those that are not missed.
- */
-static size_t choose(struct step *st, struct mesh *m, struct peer **out, struct peer **ret_other)
+/* An even choice of `most` that are missed and wait; *other: one of those that are not missed. */
+static size_t choose(
+	struct step *st, struct mesh *m, size_t most, struct peer **out, struct peer **ret_other)
 {
 	struct map_node *pos;
 	size_t missed = 0;
@@ -56,31 +56,41 @@ static size_t choose(struct step *st, struct mesh *m, struct peer **out, struct 
 				*ret_other = p;
 			continue;
 		}
-		at = missed < RETRY_OTHERS ? missed : rng_below(&st->n->rng, missed + 1);
+		at = missed < most ? missed : rng_below(&st->n->rng, missed + 1);
 		missed++;
-		if (at < RETRY_OTHERS)
+		if (at < most)
 			out[at] = p;
 	}
-	return MIN_OF(missed, (size_t)RETRY_OTHERS);
+	return MIN_OF(missed, most);
 }
 
-static void try_by(struct mesh *m, struct peer *p, int64_t at_ms)
+/* Half of a mesh comes back within a second: a walk for each of them would be most of the work. */
+void retry_found(struct step *st, struct mesh *m)
 {
-	p->dial_again_ms = MIN_OF(p->dial_again_ms, at_ms);
-	m->maintain_ms = MIN_OF(m->maintain_ms, p->dial_again_ms);
+	int64_t at_ms = MAX_OF(st->now.mono_ms, m->found_ms + RETRY_BATCH_MS);
+
+	m->found++;
+	m->maintain_ms = MIN_OF(m->maintain_ms, at_ms);
 }
 
 void retry_others(struct step *st, struct mesh *m)
 {
-	struct peer *missed[RETRY_OTHERS];
+	size_t most = MIN_OF(m->found * RETRY_OTHERS, RETRY_OTHERS_MAX);
+	struct peer *missed[RETRY_OTHERS_MAX];
 	struct peer *other = NULL;
 	size_t count;
 
+	if (!m->found)
+		return;
+	m->found = 0;
+	m->found_ms = st->now.mono_ms;
 	if (!m->unreachable)
 		return;
-	count = choose(st, m, missed, &other);
+	count = choose(st, m, most, missed, &other);
 	for (size_t i = 0; i < count; i++)
-		try_by(m, missed[i], st->now.mono_ms);
+		missed[i]->dial_again_ms = MIN_OF(missed[i]->dial_again_ms, st->now.mono_ms);
 	if (!count && other)
-		try_by(m, other, st->now.mono_ms + rng_jitter(&st->n->rng, RETRY_LATER_MS, 25));
+		other->dial_again_ms =
+			MIN_OF(other->dial_again_ms,
+		               st->now.mono_ms + rng_jitter(&st->n->rng, RETRY_LATER_MS, 25));
 }

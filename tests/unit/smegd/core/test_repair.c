@@ -339,6 +339,107 @@ static void test_no_sketch_is_taken_while_pages_come_in(void **state)
 	net_fini(&n);
 }
 
+/* --- one repair at a time --------------------------------------------------------------------- */
+
+#define EXTRA_MAX 40
+#define MENDING_MS 250
+#define MUCH 16
+
+struct items {
+	struct sketch_key key;
+	uint64_t list[100];
+	size_t count;
+};
+
+static int add_item(void *ctx, const struct stmt *s)
+{
+	struct items *items = ctx;
+	uint8_t digest[DIGEST_BYTES];
+
+	assert_true(items->count + EXTRA_MAX < ARRAY_LEN(items->list));
+	stmt_digest16(s, digest);
+	items->list[items->count++] = sketch_item(&items->key, digest);
+	return 0;
+}
+
+/* Host 1 says in a sketch that it has all that host 0 has, and so many more. */
+static void say_it_has_more(struct net *n, uint8_t salt, size_t extra)
+{
+	const uint8_t text[8] = { 0, 0, 0, 0, 0, 0, 0, salt };
+	struct items items = { .count = 0 };
+	struct sketch_symbol symbols[200];
+	struct sketch_part part = { .count = ARRAY_LEN(symbols), .symbols = symbols };
+	struct sketch_set set = { .items = items.list };
+	uint8_t *bytes = malloc(SKETCH_BYTES_MAX(ARRAY_LEN(symbols)));
+	struct writer w;
+
+	assert_non_null(bytes);
+	hash_labelled("smeg sketch 1", text, sizeof(text), items.key.b, sizeof(items.key.b));
+	assert_int_equal(set_visit_all(net_mesh(n, 0, "home")->set, add_item, &items), 0);
+	for (size_t i = 0; i < extra; i++) {
+		const uint8_t digest[DIGEST_BYTES] = { salt, (uint8_t)i };
+
+		items.list[items.count++] = sketch_item(&items.key, digest);
+	}
+	set.count = items.count;
+	sketch_make(&items.key, &set, &part);
+	writer_init(&w, bytes, SKETCH_BYTES_MAX(ARRAY_LEN(symbols)));
+	sketch_write(&part, &w);
+	say_sketch(n, salt, 0, (struct bytes){ bytes, w.count });
+}
+
+/* While what one neighbour was asked for is coming nobody else is asked for much. */
+static void test_much_is_asked_of_one_at_a_time(void **state)
+{
+	struct answers a;
+	struct mesh *m;
+	struct net n;
+
+	(void)state;
+	begin(&n, &a);
+	m = net_mesh(&n, 0, "home");
+	say_it_has_more(&n, 1, EXTRA_MAX);
+	assert_int_equal(a.of[MSG_WANT], 1);
+	assert_true(m->mending_ms == n.mono_ms);
+	say_it_has_more(&n, 2, MUCH + 1);
+	assert_int_equal(a.of[MSG_WANT], 1);
+	say_it_has_more(&n, 3, MUCH);
+	assert_int_equal(a.of[MSG_WANT], 2);
+	m->mending_ms = n.mono_ms - MENDING_MS + 1;
+	say_it_has_more(&n, 4, MUCH + 1);
+	assert_int_equal(a.of[MSG_WANT], 2);
+	m->mending_ms = n.mono_ms - MENDING_MS;
+	say_it_has_more(&n, 5, MUCH + 1);
+	assert_int_equal(a.of[MSG_WANT], 3);
+	net_fini(&n);
+}
+
+/* How many sketches host 0 begins in so long, while host 1 differs from it all the time. */
+static size_t begun_in(int64_t for_ms, bool mending)
+{
+	struct msg other = { .kind = MSG_DIGEST };
+	struct answers a;
+	struct mesh *m;
+	struct net n;
+
+	begin(&n, &a);
+	m = net_mesh(&n, 0, "home");
+	other.u.digest.members = 2;
+	for (int64_t end_ms = n.mono_ms + for_ms; n.mono_ms < end_ms; net_run(&n, 10)) {
+		m->mending_ms = mending ? n.mono_ms : 0;
+		say(&n, &other);
+	}
+	net_fini(&n);
+	return a.of[MSG_SKETCH];
+}
+
+static void test_no_sketch_is_begun_while_another_is_under_way(void **state)
+{
+	(void)state;
+	assert_true(begun_in(MS_PER_SECOND, false) > 0);
+	assert_int_equal(begun_in(MS_PER_SECOND, true), 0);
+}
+
 /* The n-th request for memory fails, whatever is asked: the step says so, and nothing leaks. */
 static bool fails_at(const struct msg *msg, bool is_fetching, size_t at)
 {
@@ -432,6 +533,8 @@ int main(void)
 		cmocka_unit_test(test_pages_that_nobody_asked_for_are_no_pages),
 		cmocka_unit_test(test_pages_out_of_order_end_with_the_last_one),
 		cmocka_unit_test(test_no_sketch_is_taken_while_pages_come_in),
+		cmocka_unit_test(test_much_is_asked_of_one_at_a_time),
+		cmocka_unit_test(test_no_sketch_is_begun_while_another_is_under_way),
 		cmocka_unit_test(test_memory_that_fails_is_told_and_nothing_leaks),
 		cmocka_unit_test(test_things_age_at_the_same_moments_everywhere),
 	};

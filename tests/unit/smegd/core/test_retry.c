@@ -130,9 +130,37 @@ static void test_with_one_found_a_few_that_are_missed_are_tried_at_once(void **s
 	lost_init(&l);
 	assert_int_equal(due_by(&l, l.st.now.mono_ms, &missed), 0);
 	dial_set_unreachable(&l.st, away(&l, 1), false);
+	assert_true(l.m->maintain_ms <= l.st.now.mono_ms);
+	retry_others(&l.st, l.m);
 	assert_int_equal(due_by(&l, l.st.now.mono_ms, &missed), RETRY_OTHERS);
 	assert_int_equal(missed, RETRY_OTHERS);
-	assert_true(l.m->maintain_ms <= l.st.now.mono_ms);
+	lost_fini(&l);
+}
+
+/* Those that are found within a moment share a walk, which tries as many as theirs would have. */
+static void test_several_that_are_found_count_together(void **state)
+{
+	struct lost l;
+	size_t missed;
+
+	(void)state;
+	lost_init(&l);
+	retry_found(&l.st, l.m);
+	retry_others(&l.st, l.m);
+	l.st.now.mono_ms += 1;
+	l.m->maintain_ms = TIME_NEVER;
+	for (size_t i = 2; i <= 3; i++)
+		retry_found(&l.st, l.m);
+	assert_true(l.m->maintain_ms == l.st.now.mono_ms - 1 + RETRY_BATCH_MS);
+	for (size_t i = 1; i <= AWAY; i++)
+		away(&l, i)->dial_again_ms = l.st.now.mono_ms + MS_PER_HOUR;
+	retry_others(&l.st, l.m);
+	assert_int_equal(due_by(&l, l.st.now.mono_ms, &missed), 2 * RETRY_OTHERS);
+	/* Once: nobody has been found since. */
+	for (size_t i = 1; i <= AWAY; i++)
+		away(&l, i)->dial_again_ms = l.st.now.mono_ms + MS_PER_HOUR;
+	retry_others(&l.st, l.m);
+	assert_int_equal(due_by(&l, l.st.now.mono_ms, &missed), 0);
 	lost_fini(&l);
 }
 
@@ -148,11 +176,11 @@ static void test_of_those_that_are_not_missed_one_follows_the_other(void **state
 	for (size_t i = 1; i <= AWAY; i++)
 		if (tree_misses(l.m, away(&l, i)))
 			away(&l, i)->is_unreachable = false;
+	retry_found(&l.st, l.m);
 	retry_others(&l.st, l.m);
 	assert_int_equal(due_by(&l, now + RETRY_LATER_MS * 3 / 4 - 1, &missed), 0);
 	assert_int_equal(due_by(&l, now + RETRY_LATER_MS * 5 / 4, &missed), 1);
 	assert_int_equal(missed, 0);
-	assert_true(l.m->maintain_ms <= now + RETRY_LATER_MS * 5 / 4);
 	lost_fini(&l);
 }
 
@@ -163,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_a_few_are_tried_twice_a_minute_for_ever),
 		cmocka_unit_test(test_who_has_no_session_waits_for_nobodys_turn),
 		cmocka_unit_test(test_with_one_found_a_few_that_are_missed_are_tried_at_once),
+		cmocka_unit_test(test_several_that_are_found_count_together),
 		cmocka_unit_test(test_of_those_that_are_not_missed_one_follows_the_other),
 	};
 
