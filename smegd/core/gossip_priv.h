@@ -196,11 +196,13 @@ struct news {
 	uint64_t from[TREES]; /* session it came from in that tree; 0: none */
 	uint64_t first_from;  /* the same, whatever the way; 0: our own */
 	uint8_t level[TREES];
-	uint8_t due;       /* trees (bits) in which it is still to be told, or NEWS_LEAVES */
-	uint8_t told;      /* the same, in which it was told */
-	bool is_quiet;     /* neither told nor announced: its owner talks too much */
-	bool is_asked_for; /* came by repair: announced to all fingers at once */
-	uint8_t came;      /* trees (bits) by which it came, be it as their last copy */
+	uint8_t due;           /* trees (bits) in which it is still to be told, or NEWS_LEAVES */
+	uint8_t told;          /* the same, in which it was told */
+	bool is_quiet;         /* neither told nor announced: its owner talks too much */
+	bool is_asked_for;     /* came by repair: announced to all fingers at once */
+	uint8_t came;          /* trees (bits) by which it came, be it as their last copy */
+	uint64_t older_id;     /* number of the next one in the chain of its id; 0: none */
+	uint64_t older_member; /* the same, of its member */
 	uint8_t announced; /* which of our neighbours in the rings have told us that they have it:
 	                      bits */
 };
@@ -215,11 +217,20 @@ struct rate {
 #define NEWS_FLOOD 64u    /* records in a second: they wait for each other */
 #define NEWS_BATCH_MS 250 /* so long */
 
+#define NEWS_CHAINS 256
+
+/* Numbers of the latest items, by what their chain has in common; 0: none yet. */
+struct news_chains {
+	uint64_t ids[NEWS_CHAINS];
+	uint64_t members[NEWS_CHAINS];
+};
+
 /* A ring: item n is list[n % NEWS_LOG_MAX]. */
 struct newslog {
 	struct news *list; /* NULL until the first news */
-	uint64_t next;     /* number of the next item; the first is 1 */
-	uint64_t due;      /* all items before this one have been told */
+	struct news_chains *chains;
+	uint64_t next; /* number of the next item; the first is 1 */
+	uint64_t due;  /* all items before this one have been told */
 	uint64_t announced;
 	int64_t told_ms[TREES + 1]; /* mono: when news were last told; last: to leaves only */
 	uint64_t asked_for;         /* the first one that is_asked_for; 0: none */
@@ -245,14 +256,25 @@ int64_t news_patience(const struct mesh *m, int64_t now_ms);
 bool news_is_from(const struct news *item, const struct session *s);
 /* This session has announced it. */
 void news_announced(struct news *item, const struct session *by);
-/* The item of this id, or NULL. */
-struct news *newslog_find(const struct mesh *m, uint64_t id);
-uint64_t newslog_first(const struct mesh *m); /* the lowest number that may be there */
-bool rate_is(const struct rate *r, unsigned news, int64_t now_ms); /* this second or the last */
-void announce_tick(struct step *st, struct mesh *m);               /* what is old enough */
-void announce_repaired(struct step *st, struct mesh *m);           /* at the end of a step */
+void announce_tick(struct step *st, struct mesh *m);     /* what is old enough */
+void announce_repaired(struct step *st, struct mesh *m); /* at the end of a step */
 int64_t announce_deadline(const struct mesh *m);
+
+/* --- newslog.c ----------------------------------------------------------------------------- */
+
+/* The next item, of that statement (one more reference); NULL: out of memory, st->err is set. */
+struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s);
 struct news *newslog_at(const struct mesh *m, uint64_t number); /* NULL: no longer there */
+uint64_t newslog_first(const struct mesh *m); /* the lowest number that may be there */
+/* The item of this id, or NULL: O(items / NEWS_CHAINS). */
+struct news *newslog_find(const struct mesh *m, uint64_t id);
+/* The number of the item of this statement, or 0: O(items), but the latest first. */
+uint64_t newslog_find_raw(const struct mesh *m, struct bytes raw);
+/* Has its owner signed ORIGIN_BURST records in as many seconds before this one? */
+bool newslog_is_too_much(const struct mesh *m, const struct stmt *s, int64_t now_ms);
+void newslog_fini(struct mesh *m);
+void rate_count(struct rate *r, int64_t now_ms);                   /* one more */
+bool rate_is(const struct rate *r, unsigned news, int64_t now_ms); /* this second or the last */
 /* The first 8 bytes of its digest, as a number. */
 uint64_t stmt_id(const struct stmt *s);
 

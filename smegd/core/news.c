@@ -27,7 +27,8 @@
  * A member that signs records faster than one a second, after a burst of eight, is kept (the latest
  * record) but not passed on; repair brings the last one round.
  *
- * The log is soft: when more than its 512 items come at once, the oldest are left to repair.
+ * The log (newslog.c) is soft: when more than its 512 items come at once, the oldest are left to
+ * repair.
  */
 #include "smegd/core/node_priv.h"
 
@@ -41,142 +42,16 @@
 #define LAG_FALLS 16
 #define LAG_LIFE_MS (5 * MS_PER_SECOND) /* how long the last one counts that was seen */
 
-/* --- the log ---------------------------------------------------------------------------------- */
-
-uint64_t stmt_id(const struct stmt *s)
+void gossip_end(struct mesh *m)
 {
-	uint8_t digest[DIGEST_BYTES];
-	uint64_t id = 0;
-
-	stmt_digest16(s, digest);
-	for (size_t i = 0; i < sizeof(id); i++)
-		id = id << 8 | digest[i];
-	return id;
-}
-
-struct news *newslog_at(const struct mesh *m, uint64_t number)
-{
-	const struct newslog *l = &m->log;
-
-	if (!l->list || number >= l->next || number + NEWS_LOG_MAX < l->next || !number)
-		return NULL;
-	return &l->list[number % NEWS_LOG_MAX];
-}
-
-uint64_t newslog_first(const struct mesh *m)
-{
-	return m->log.next > NEWS_LOG_MAX ? m->log.next - NEWS_LOG_MAX : 1;
-}
-
-struct news *newslog_find(const struct mesh *m, uint64_t id)
-{
-	for (uint64_t n = m->log.next; n-- > newslog_first(m);) {
-		struct news *item = newslog_at(m, n);
-
-		if (item && item->id == id)
-			return item;
-	}
-	return NULL;
-}
-
-/* Several watchers may have made the same remove: as one of them comes in a tree, so it goes on. */
-static bool is_raw_of(const struct news *item, struct bytes raw)
-{
-	if (item->stmt->kind == STMT_REMOVE)
-		return remove_is_same(item->stmt, raw);
-	return item->stmt->raw.count == raw.count &&
-	       memcmp(item->stmt->raw.at, raw.at, raw.count) == 0;
-}
-
-/* Its number; 0: not there. */
-static uint64_t find_raw(const struct mesh *m, struct bytes raw)
-{
-	for (uint64_t n = m->log.next; n-- > newslog_first(m);) {
-		const struct news *item = newslog_at(m, n);
-
-		if (item && is_raw_of(item, raw))
-			return n;
-	}
-	return 0;
-}
-
-/* Its owner has signed more than ORIGIN_BURST records in as many seconds. */
-static bool talks_too_much(const struct mesh *m, const struct stmt *s, int64_t now_ms)
-{
-	unsigned count = 0;
-
-	if (s->kind != STMT_RECORD)
-		return false;
-	for (uint64_t n = m->log.next; n-- > newslog_first(m);) {
-		const struct news *item = newslog_at(m, n);
-
-		if (!item || now_ms - item->at_ms > ORIGIN_BURST * MS_PER_SECOND)
-			break;
-		count += item->stmt->kind == STMT_RECORD &&
-		         key_equal(&item->stmt->member, &s->member);
-	}
-	return count >= ORIGIN_BURST;
-}
-
-static void count_one(struct rate *r, int64_t now_ms)
-{
-	if (now_ms - r->second_ms >= MS_PER_SECOND) {
-		r->last_second = now_ms - r->second_ms < 2 * MS_PER_SECOND ? r->this_second : 0;
-		r->this_second = 0;
-		r->second_ms = now_ms;
-	}
-	r->this_second++;
-}
-
-/* So many in this second, or the one before. */
-bool rate_is(const struct rate *r, unsigned news, int64_t now_ms)
-{
-	return now_ms - r->second_ms < 2 * MS_PER_SECOND &&
-	       MAX_OF(r->last_second, r->this_second) >= news;
+	newslog_fini(m);
+	watch_end(m);
+	beat_end(m);
 }
 
 bool news_is_flood(const struct mesh *m, int64_t now_ms)
 {
 	return rate_is(&m->log.tree_rate, NEWS_FLOOD, now_ms);
-}
-
-static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
-{
-	struct newslog *l = &m->log;
-	struct news *item;
-
-	if (!l->list) {
-		l->list = mem_zalloc(st->n->mem, NEWS_LOG_MAX * sizeof(*l->list));
-		l->next = l->due = l->announced = 1;
-	}
-	if (!l->list) {
-		step_fail(st, -ENOMEM);
-		return NULL;
-	}
-	count_one(&l->rate, st->now.mono_ms);
-	item = &l->list[l->next % NEWS_LOG_MAX];
-	if (item->stmt)
-		stmt_unref(st->n->mem, item->stmt);
-	l->next++;
-	l->due = MAX_OF(l->due, newslog_first(m));
-	memset(item, 0, sizeof(*item));
-	item->stmt = stmt_ref(s);
-	item->id = stmt_id(s);
-	item->at_ms = st->now.mono_ms;
-	return item;
-}
-
-void gossip_end(struct mesh *m)
-{
-	const struct mem *mem = m->owner->mem;
-
-	for (size_t i = 0; m->log.list && i < NEWS_LOG_MAX; i++)
-		if (m->log.list[i].stmt)
-			stmt_unref(mem, m->log.list[i].stmt);
-	mem_free(mem, m->log.list);
-	memset(&m->log, 0, sizeof(m->log));
-	watch_end(m);
-	beat_end(m);
 }
 
 /* --- news ------------------------------------------------------------------------------------- */
@@ -277,7 +152,7 @@ static void ask_for(struct mesh *m, struct news *item)
 void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 {
 	const struct session *by = from ? session_by_id(st->n, from) : NULL;
-	bool quiet = from && talks_too_much(m, s, st->now.mono_ms);
+	bool quiet = from && newslog_is_too_much(m, s, st->now.mono_ms);
 	struct news *item = newslog_add(st, m, s);
 
 	if (!item)
@@ -285,7 +160,7 @@ void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 	item->first_from = from;
 	item->is_quiet = quiet;
 	if (s->kind == STMT_RECORD && (!from || st->way != WAY_NONE))
-		count_one(&m->log.tree_rate, st->now.mono_ms);
+		rate_count(&m->log.tree_rate, st->now.mono_ms);
 	if (quiet)
 		return;
 	if (!from)
@@ -300,7 +175,7 @@ void gossip_news(struct step *st, struct mesh *m, struct stmt *s, uint64_t from)
 
 void news_known(struct step *st, struct session *s, struct bytes raw)
 {
-	uint64_t number = st->way == WAY_NONE ? 0 : find_raw(s->mesh, raw);
+	uint64_t number = st->way == WAY_NONE ? 0 : newslog_find_raw(s->mesh, raw);
 
 	if (number && !newslog_at(s->mesh, number)->is_quiet)
 		make_due(st, s->mesh, number, s);

@@ -180,7 +180,7 @@ static void offer(struct step *st, struct mesh *m, const struct entry *e, bool a
 
 		if (!s || !(all || s->is_stale) || !is_nearer(m, t, s, &at))
 			continue;
-		if (!is_checked && (!tree_may_serve(m, e) || !record_has_places(e->record)))
+		if (!is_checked && (!tree_may_be_finger(m, e) || !tree_may_serve(m, e)))
 			return;
 		is_checked = true;
 		p = mesh_peer_make(st, m, &e->member);
@@ -243,8 +243,9 @@ static void settle(struct step *st, struct mesh *m)
 
 	m->settled_ms = st->now.mono_ms;
 	each_slot(st, m, empty_stale);
+	/* Most are no nearer than others: to read their records first would be most of the work. */
 	for (size_t i = 0; !st->err && (e = set_at(m->set, i)); i++)
-		if (is_peer(m, e))
+		if (e->standing == STANDING_IN)
 			offer(st, m, e, false);
 	each_slot(st, m, mark_settled);
 	fit_depth(m);

@@ -191,6 +191,11 @@ static void run_world(void *ctx, struct measure *b)
 		fprintf(stderr, "# seed %llu, %u nodes: settled after %.1f s\n",
 		        (unsigned long long)r->options.seed, r->what->nodes, measure_cpu());
 	}
+	if (r->groups[0]->prepare) {
+		r->groups[0]->prepare(&r->w, &r->m);
+		fprintf(stderr, "# seed %llu, %u nodes: prepared after %.1f s\n",
+		        (unsigned long long)r->options.seed, r->what->nodes, measure_cpu());
+	}
 	r->group = r->groups[0];
 	if (r->groups_count > 1 || r->what->one_mesh)
 		run_groups(r, b);
@@ -226,6 +231,7 @@ static bool find_groups(struct run *r)
 	} while (*at++ == ',');
 	for (size_t i = 0; i < r->groups_count; i++)
 		if (r->groups[i]->settle_us != r->groups[0]->settle_us ||
+		    r->groups[i]->prepare != r->groups[0]->prepare ||
 		    r->groups[i]->options != r->groups[0]->options)
 			return false;
 	return r->groups[0]->settle_us || (r->groups_count == 1 && !r->what->one_mesh);

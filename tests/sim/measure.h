@@ -57,17 +57,25 @@ struct group {
 	const char *name;
 	const char *help;
 	int64_t settle_us; /* the mesh is raised and has had so long; 0: run() raises it */
-	void (*options)(struct world_options *o); /* may be NULL */
+	void (*options)(struct world_options *o);          /* may be NULL */
+	void (*prepare)(struct world *w, struct model *m); /* then, once for all seeds of one mesh;
+	                                                      may be NULL */
 	void (*run)(struct measure *b, struct world *w, struct model *m);
 };
 
 /* run() raises the mesh. */
 #define GROUP(name_, help_, options_) GROUP_AS(name_, run, help_, 0, options_)
+/* run() gets what prepare() has made of one that has settled. */
+#define GROUP_PREPARED(name_, help_, settle_us_, prepare_) \
+	GROUP_FULL(name_, run, help_, settle_us_, NULL, prepare_)
 
 /* run() gets one that has settled; with others of the same options it shares it. */
 #define GROUP_SETTLED(name_, help_, settle_us_) GROUP_AS(name_, run, help_, settle_us_, NULL)
-#define GROUP_AS(name_, run_, help_, settle_us_, options_)                                       \
-	static const struct group group_##name_ = { #name_, help_, settle_us_, options_, run_ }; \
+#define GROUP_AS(name_, run_, help_, settle_us_, options_) \
+	GROUP_FULL(name_, run_, help_, settle_us_, options_, NULL)
+#define GROUP_FULL(name_, run_, help_, settle_us_, options_, prepare_)                           \
+	static const struct group group_##name_ = { #name_,   help_,    settle_us_,              \
+		                                    options_, prepare_, run_ };                  \
 	__attribute__((used,                                                                     \
 	               section("sim_groups"))) static const struct group *const listed_##name_ = \
 		&group_##name_;

@@ -1,10 +1,16 @@
 /*
  * Halves that were apart for ten minutes: from the moment of healing until all digests are equal
  * again, with changes, one leave and one crash on each side meanwhile.
+ *
+ * With one mesh for all seeds the first nine minutes are the same for each: they cost minutes of a
+ * processor at 3000 hosts.  What changes in the last one, and the healing, differ.
  */
 #include "tests/sim/measure.h"
 
 #include "tests/sim/act.h"
+
+#define LAST_US (MINUTE_US / 2)
+#define CHANGES 5 /* on each side, in each of the two parts */
 
 static bool equal(struct world *w, void *ctx)
 {
@@ -22,14 +28,27 @@ static unsigned of_side(struct world *w, const struct model *m, unsigned side)
 	return i;
 }
 
-static void live_apart(struct world *w, struct model *m)
+static void change(struct world *w, struct model *m)
 {
 	for (unsigned side = 0; side < 2; side++) {
+		unsigned dead = of_side(w, m, side);
+
 		leave(w, m, of_side(w, m, side));
-		for (unsigned i = 0; i < 5; i++)
+		for (unsigned i = 0; i < CHANGES; i++)
 			describe(w, m, of_side(w, m, side), "changed while apart");
+		if (m->of[dead] != EXPECT_IN)
+			continue;
+		m->of[dead] = EXPECT_DEAD;
+		host_power_off(w, w->hosts[dead]);
 	}
-	world_pass(w, 9 * MINUTE_US);
+}
+
+static void part(struct world *w, struct model *m)
+{
+	set_sides(w, 2);
+	world_pass(w, MINUTE_US);
+	change(w, m);
+	world_pass(w, 9 * MINUTE_US - LAST_US);
 }
 
 static void run(struct measure *b, struct world *w, struct model *m)
@@ -37,9 +56,8 @@ static void run(struct measure *b, struct world *w, struct model *m)
 	struct series *heal = measure_series(b, "heal_ms", "ms", SUM_WORST);
 	int64_t begun_us;
 
-	set_sides(w, 2);
-	world_pass(w, MINUTE_US);
-	live_apart(w, m);
+	change(w, m);
+	world_pass(w, LAST_US);
 	set_sides(w, 1);
 	begun_us = w->now_us;
 	if (world_run(w, begun_us + MINUTE_US, equal, m))
@@ -50,4 +68,4 @@ static void run(struct measure *b, struct world *w, struct model *m)
 	check_final(w, m);
 }
 
-GROUP_SETTLED(heal, "halves apart for ten minutes: heal_ms", MINUTE_US)
+GROUP_PREPARED(heal, "halves apart for ten minutes: heal_ms", MINUTE_US, part)

@@ -193,6 +193,8 @@ static void forget_news(struct net *n, size_t host)
 		if (l->list)
 			memset(&l->list[i], 0, sizeof(l->list[i]));
 	}
+	if (l->list)
+		memset(l->chains, 0, sizeof(*l->chains));
 	l->next = l->due = l->announced = 1;
 	l->asked_for = 0;
 }
