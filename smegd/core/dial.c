@@ -346,15 +346,24 @@ static struct session *other_session(const struct peer *p)
 	return NULL;
 }
 
+bool session_was_brief(const struct step *st, const struct session *s)
+{
+	return st->now.mono_ms - s->since_ms < SESSION_BRIEF_MS;
+}
+
 static void peer_lost(struct step *st, struct peer *p, const struct session *s)
 {
+	int64_t pause_ms = session_was_brief(st, s)
+	                           ? rng_jitter(&st->n->rng, DIAL_BACKOFF_FIRST_MS, 25)
+	                           : (int64_t)rng_below(&st->n->rng, 200);
+
 	if (p->session != s)
 		return;
 	p->session = other_session(p);
 	if (p->session)
 		return;
 	p->place = 0;
-	p->dial_again_ms = st->now.mono_ms + (int64_t)rng_below(&st->n->rng, 200);
+	p->dial_again_ms = st->now.mono_ms + pause_ms;
 	p->mesh->maintain_ms = MIN_OF(p->mesh->maintain_ms, p->dial_again_ms);
 	if (!s->said_bye && !s->is_closing)
 		p->is_doubtful = true;

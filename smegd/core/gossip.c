@@ -221,7 +221,7 @@ void gossip_session_down(struct step *st, struct session *s)
 	tree_session_down(s->peer);
 	guard_lost(st, s->mesh, &s->peer->key);
 	if (!s->said_bye && !s->is_closing)
-		watch_broken(st, s->peer);
+		watch_broken(st, s);
 }
 
 /* While we know nobody by record, the bootstraps are all there is. */

@@ -237,6 +237,8 @@ struct newslog {
 	int64_t asked_for_ms;
 	struct rate rate;      /* of all */
 	struct rate tree_rate; /* of records: our own, and what came by a tree */
+	unsigned streak;       /* news that came by repair, one soon after the other */
+	int64_t streak_ms;     /* mono: the last of them */
 	unsigned wide;         /* rounds to all fingers of what came by repair, lately */
 	int64_t wide_ms;       /* mono: since when the next one less is counted */
 	int64_t lag_ms;        /* between two copies of one item; see news.c */
@@ -340,6 +342,8 @@ void repair_fetch(struct step *st, struct session *s);
 void repair_page(struct step *st, struct session *s, const struct msg *msg);
 /* May this neighbour make us work once more in this second? */
 bool repair_may_serve(struct step *st, struct session *s);
+/* Until then what we lack is coming: see repair.c. */
+void repair_mending(struct mesh *m, int64_t until_ms);
 void repair_end(const struct mem *mem, struct session *s); /* frees what it holds for it */
 void repair_tick(struct step *st, struct session *s);
 
@@ -359,7 +363,7 @@ void watch_member(struct step *st, struct mesh *m, const struct entry *e);
 void watch_heard(struct step *st, struct session *s);
 void watch_alive(struct step *st, struct session *s); /* besides, if it was that */
 /* A stream broke without a word: start looking now. */
-void watch_broken(struct step *st, struct peer *p);
+void watch_broken(struct step *st, const struct session *s);  /* without a word */
 void watch_unreachable(struct step *st, struct peer *p);      /* it can't be dialled */
 void watch_dialled(struct step *st, struct peer *p, int err); /* in vain */
 int64_t watch_late(const struct mesh *m); /* how late our own timers are lately */

@@ -37,8 +37,11 @@
 
 #define ANNOUNCE_AFTER_MAX_MS MS_PER_SECOND
 #define BATCH_MAX_MS 100
-#define BURST 32    /* news in a second, while a mesh settles after many have joined */
-#define LAG_RISES 8 /* by that part of itself, and 1 ms */
+#define BURST 32       /* news in a second, while a mesh settles after many have joined */
+#define STREAK_MIN 16u /* news by repair, each less than so long after the last: */
+#define STREAK_GAP_MS 50
+#define STREAK_MORE_MS 80 /* more are expected so long */
+#define LAG_RISES 8       /* by that part of itself, and 1 ms */
 #define LAG_FALLS 16
 #define LAG_LIFE_MS (5 * MS_PER_SECOND) /* how long the last one counts that was seen */
 
@@ -140,8 +143,20 @@ static void make_due(struct step *st, struct mesh *m, uint64_t number, const str
 	make_due_below(m, number);
 }
 
+/* One after the other comes by repair: more is on its way. */
+static void note_stream(struct mesh *m, int64_t now_ms)
+{
+	struct newslog *l = &m->log;
+
+	l->streak = now_ms - l->streak_ms < STREAK_GAP_MS ? l->streak + 1 : 1;
+	l->streak_ms = now_ms;
+	if (l->streak > STREAK_MIN)
+		repair_mending(m, now_ms + STREAK_MORE_MS);
+}
+
 static void ask_for(struct mesh *m, struct news *item)
 {
+	note_stream(m, item->at_ms);
 	item->is_asked_for = true;
 	if (m->log.asked_for)
 		return;

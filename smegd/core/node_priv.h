@@ -22,12 +22,13 @@
 #define RETRY_FREE 8u                            /* so many cost little, whatever we do */
 #define RETRY_OTHERS 4u                          /* tried at once when one is found again */
 #define RETRY_OTHERS_MAX 32u                     /* when several are */
-#define RETRY_BATCH_MS 20                        /* those that are found within count together */
-#define RETRY_LATER_MS (4 * MS_PER_SECOND)       /* until the next, if none of those is left */
-#define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)     /* connecting and shaking hands; then it failed */
-#define PROBE_AFTER_MS (20 * MS_PER_SECOND)      /* silence on a leaf's session before it asks */
-#define SESSION_DEAD_MS (12 * MS_PER_SECOND)     /* without an answer before we give it up */
-#define SURPLUS_AFTER_MS (20 * MS_PER_SECOND)    /* a session that nobody needs any more */
+#define SESSION_BRIEF_MS 300 /* broken so soon, it was refused in favour of an older one */
+#define RETRY_BATCH_MS 20    /* those that are found within count together */
+#define RETRY_LATER_MS (4 * MS_PER_SECOND)    /* until the next, if none of those is left */
+#define DIAL_TIMEOUT_MS (15 * MS_PER_SECOND)  /* connecting and shaking hands; then it failed */
+#define PROBE_AFTER_MS (20 * MS_PER_SECOND)   /* silence on a leaf's session before it asks */
+#define SESSION_DEAD_MS (12 * MS_PER_SECOND)  /* without an answer before we give it up */
+#define SURPLUS_AFTER_MS (20 * MS_PER_SECOND) /* a session that nobody needs any more */
 #define HEARTBEAT_INTERVAL_MS (10 * MS_PER_SECOND)
 #define PULL_INTERVAL_MS (5 * MS_PER_SECOND)   /* a digest with a random neighbour */
 #define POLL_INTERVAL_MS (8 * MS_PER_SECOND)   /* what it finds is put back within 10 s */
@@ -282,7 +283,7 @@ struct mesh {
 	uint64_t fetching;         /* session from which pages come; 0: none */
 	int64_t fetching_ms;       /* mono: the last page asked for */
 	int64_t recheck_ms;        /* mono: not before, see repair_tick() */
-	int64_t mending_ms;        /* mono: a sketch of ours went out, or much was asked for */
+	int64_t mending_until_ms;  /* mono: much is coming, or a sketch of ours is out; repair.c */
 	struct watching *watching; /* watch.c; NULL until started */
 	struct beats *beats;       /* beat.c; the same */
 	struct joining *joining;   /* NULL: none */
@@ -470,9 +471,10 @@ struct session *session_add(struct step *st, struct mesh *m, uint64_t id); /* NU
 void session_drop(struct node *n, struct session *s); /* out of the lists; not freed */
 
 /* retry.c: those that could not be reached. */
-int64_t retry_pause(struct step *st, struct peer *p); /* after one more failure */
-void retry_found(struct step *st, struct mesh *m);    /* one of them has been found again */
-void retry_others(struct step *st, struct mesh *m);   /* in each walk: if some have been */
+int64_t retry_pause(struct step *st, struct peer *p);                   /* after one more failure */
+bool session_was_brief(const struct step *st, const struct session *s); /* of one that ends now */
+void retry_found(struct step *st, struct mesh *m);  /* one of them has been found again */
+void retry_others(struct step *st, struct mesh *m); /* in each walk: if some have been */
 
 /* create.c: what create and join have in common. */
 void joining_drop(struct step *st, struct mesh *m);

@@ -14,7 +14,9 @@
  *
  * When halves of a mesh meet again, all differ from many of their neighbours, and each of them
  *could give all that is lacking.  So for MENDING_MS after a host has sent a sketch, or asked for
- *much, it begins no other and asks nobody else for much; it still gives to all who begin.
+ *much, and while what was announced as repaired streams in, it begins no other and asks nobody else
+ *for much; it still gives to all who begin.  Members that sign too much can't keep up such a
+ *stream: what they sign then is not told.
  *
  * Who has had news lets the other side begin, for it will decode and give at once what that lacks;
  * of equals the lower key begins.  A register that moved counts twice, as what was and as what is:
@@ -39,20 +41,21 @@
 #include <string.h>
 
 #define CHECK_AFTER_MS 30
-#define RECHECK_MS 200        /* between two looks at what keeps moving, over all neighbours */
-#define STORM_CHECK_MS 700    /* instead of both while many join, or sign: all is moving */
-#define PATIENCE_MS 60        /* more, for the other side to catch us up */
-#define MENDING_MS 250        /* how long what one neighbour was asked for may take */
-#define MUCH 16               /* statements */
-#define REPAIR_PAUSE_MS 500   /* between two repairs that we begin with one neighbour */
-#define CATCH_UP_MAX 4        /* statements that are sent without a sketch */
-#define CATCH_UP_IDS_MAX 64   /* statements that are named without a sketch */
-#define SYMBOLS_FIRST 8u      /* in the first flight; and in any other at least */
-#define SYMBOLS_PER_NEWS 2u   /* expected to be needed */
-#define SYMBOLS_STEP_MAX 512u /* in a later one */
-#define SYMBOLS_MAX 2048u     /* of one sketch; beyond: pages */
-#define SERVED_MAX 64         /* costly requests of one neighbour a second */
-#define FETCH_SHARE 4         /* pages when more than a quarter of the members is missing */
+#define RECHECK_MS 200      /* between two looks at what keeps moving, over all neighbours */
+#define STORM_CHECK_MS 700  /* instead of both while many join, or sign: all is moving */
+#define PATIENCE_MS 60      /* more, for the other side to catch us up */
+#define MENDING_MS 250      /* how long what one neighbour was asked for may take */
+#define MUCH 16             /* statements */
+#define REPAIR_PAUSE_MS 500 /* between two repairs that we begin with one neighbour */
+#define CATCH_UP_MAX 4      /* statements that are sent without a sketch */
+#define CATCH_UP_IDS_MAX 64 /* statements that are named without a sketch */
+#define SYMBOLS_FIRST 8u    /* in the first flight; and in any other at least */
+#define SYMBOLS_FEW 64u
+#define SYMBOLS_PER_NEWS 2u    /* expected to be needed */
+#define SYMBOLS_STEP_MAX 2048u /* in a later one */
+#define SYMBOLS_MAX 8192u      /* of one sketch; beyond: pages */
+#define SERVED_MAX 64          /* costly requests of one neighbour a second */
+#define FETCH_SHARE 4          /* pages when more than a quarter of the members is missing */
 #define FETCH_BUSY_MS (2 * MS_PER_SECOND) /* since the last page was asked for: they are coming */
 
 struct decoding {
@@ -189,6 +192,17 @@ bool repair_may_serve(struct step *st, struct session *s)
 	return r->served++ < SERVED_MAX;
 }
 
+/* What another neighbour would give us is mostly what is coming. */
+static bool is_mending(const struct step *st, const struct mesh *m)
+{
+	return st->now.mono_ms < m->mending_until_ms;
+}
+
+void repair_mending(struct mesh *m, int64_t until_ms)
+{
+	m->mending_until_ms = MAX_OF(m->mending_until_ms, until_ms);
+}
+
 /* --- 1: what it has not seen --------------------------------------------------------------------
  */
 
@@ -285,11 +299,16 @@ static void send_symbols(struct step *st, struct session *s, const struct flight
 	mem_free(st->n->mem, items);
 }
 
-/* As many as our news make likely, then a quarter as many again each time. */
+/*
+ * As many as our news make likely, then a quarter as many again; past SYMBOLS_FEW as many again:
+ * each flight is a pass over all statements for both sides, and ten bytes a symbol are little
+ * beside what so many differ in.
+ */
 static uint32_t symbols_next(const struct session *s, uint32_t received)
 {
 	uint64_t expected = SYMBOLS_PER_NEWS * MIN_OF(news_since(s), SYMBOLS_STEP_MAX);
-	uint64_t count = expected > received ? expected - received : received / 4;
+	uint64_t more = received < SYMBOLS_FEW ? received / 4 : received;
+	uint64_t count = expected > received ? expected - received : more;
 
 	count = MAX_OF(count, SYMBOLS_FIRST);
 	return (uint32_t)MIN_OF(count, SYMBOLS_STEP_MAX);
@@ -303,7 +322,7 @@ static void begin_sketch(struct step *st, struct session *s)
 		f.salt = rng_u64(&st->n->rng);
 	while (!f.salt);
 	s->mending.salt = f.salt;
-	s->mesh->mending_ms = st->now.mono_ms;
+	repair_mending(s->mesh, st->now.mono_ms + MENDING_MS);
 	send_symbols(st, s, &f);
 }
 
@@ -382,12 +401,6 @@ static size_t count_fresh(struct step *st, const struct mesh *m, uint64_t salt, 
 	return f.fresh;
 }
 
-/* What another neighbour would give us is mostly what is coming. */
-static bool is_mending(const struct step *st, const struct mesh *m)
-{
-	return m->mending_ms && st->now.mono_ms - m->mending_ms < MENDING_MS;
-}
-
 /* Exchange the two halves of the difference.  See above for what is left to the next time. */
 static void exchange(struct step *st, struct session *s, const struct msg *want, struct msg *ours)
 {
@@ -399,7 +412,8 @@ static void exchange(struct step *st, struct session *s, const struct msg *want,
 
 	if (ask && theirs_count > MUCH) {
 		ask = !is_mending(st, s->mesh);
-		s->mesh->mending_ms = ask ? st->now.mono_ms : s->mesh->mending_ms;
+		if (ask)
+			repair_mending(s->mesh, st->now.mono_ms + MENDING_MS);
 	}
 	/* On one lane: what ours replaces is gone when it is asked for. */
 	if (tell)
@@ -492,7 +506,8 @@ static void on_sketch(struct step *st, struct session *s, const struct msg *msg)
 		ask_more(st, s, d);
 	} else {
 		repair_end(st->n->mem, s);
-		repair_fetch(st, s);
+		if (!is_mending(st, s->mesh))
+			repair_fetch(st, s);
 	}
 }
 

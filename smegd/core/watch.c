@@ -182,10 +182,19 @@ static void miss(struct step *st, struct peer *p)
 	due_at(p->mesh, st->now.mono_ms);
 }
 
-void watch_broken(struct step *st, struct peer *p)
+void watch_broken(struct step *st, const struct session *s)
 {
+	struct peer *p = s->peer;
+	struct watched *w = find(p->mesh, &p->key);
+
 	if (p->mesh->watching)
 		canary_lost(st, p->mesh->watching, &p->key);
+	/*
+	 * It has an older session that it takes for alive: each of ours will break as it comes up,
+	 * until that one is proved dead.  That we get so far proves that it lives.
+	 */
+	if (w)
+		w->was_brief = session_was_brief(st, s);
 	miss(st, p);
 }
 
@@ -355,6 +364,8 @@ static int64_t quiet(struct step *st, struct mesh *m, struct watched *w)
 	int64_t missed = missed_ms(st, w, WATCH_SLACK_MS); /* at the earliest */
 	struct peer *p;
 
+	if (w->is_missed && w->was_brief && st->now.mono_ms < w->heard_ms + WATCH_HEARD_MS)
+		return w->heard_ms + WATCH_HEARD_MS;
 	/* To look up who it is costs most here: only when something may be due. */
 	if (!w->is_missed && st->now.mono_ms < MIN_OF(missed, w->measure_ms))
 		return MIN_OF(missed, w->measure_ms);

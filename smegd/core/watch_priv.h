@@ -85,6 +85,7 @@ struct watched {
 	int64_t heard_ms;   /* mono: last message of any kind */
 	int64_t alive_ms;   /* mono: last sign of life; the next one is due a period later */
 	bool is_missed;     /* QUIET: look at the next tick */
+	bool was_brief;     /* the session that broke: not before WATCH_HEARD_MS have passed */
 	bool is_refused;    /* the last dial: nobody listens there; and not heard since */
 	int64_t next_ms;    /* LOOKING: the next try; SILENT: the next look */
 	int64_t make_ms;    /* mono: make the certificate if nobody has; 0: nothing to make */

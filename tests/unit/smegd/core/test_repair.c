@@ -400,15 +400,15 @@ static void test_much_is_asked_of_one_at_a_time(void **state)
 	m = net_mesh(&n, 0, "home");
 	say_it_has_more(&n, 1, EXTRA_MAX);
 	assert_int_equal(a.of[MSG_WANT], 1);
-	assert_true(m->mending_ms == n.mono_ms);
+	assert_true(m->mending_until_ms == n.mono_ms + MENDING_MS);
 	say_it_has_more(&n, 2, MUCH + 1);
 	assert_int_equal(a.of[MSG_WANT], 1);
 	say_it_has_more(&n, 3, MUCH);
 	assert_int_equal(a.of[MSG_WANT], 2);
-	m->mending_ms = n.mono_ms - MENDING_MS + 1;
+	m->mending_until_ms = n.mono_ms + 1;
 	say_it_has_more(&n, 4, MUCH + 1);
 	assert_int_equal(a.of[MSG_WANT], 2);
-	m->mending_ms = n.mono_ms - MENDING_MS;
+	m->mending_until_ms = n.mono_ms;
 	say_it_has_more(&n, 5, MUCH + 1);
 	assert_int_equal(a.of[MSG_WANT], 3);
 	net_fini(&n);
@@ -426,7 +426,7 @@ static size_t begun_in(int64_t for_ms, bool mending)
 	m = net_mesh(&n, 0, "home");
 	other.u.digest.members = 2;
 	for (int64_t end_ms = n.mono_ms + for_ms; n.mono_ms < end_ms; net_run(&n, 10)) {
-		m->mending_ms = mending ? n.mono_ms : 0;
+		m->mending_until_ms = mending ? n.mono_ms + 1000 : 0;
 		say(&n, &other);
 	}
 	net_fini(&n);

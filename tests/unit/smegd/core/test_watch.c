@@ -232,6 +232,36 @@ static void test_a_broken_stream_of_a_living_member_prunes_nobody(void **state)
 	net_fini(&n);
 }
 
+/*
+ * The other side keeps an older session, as its wire may for five seconds: each new one breaks as
+ * it comes up.  That is a session now and then, not one after the other, and nobody is suspect for
+ * it.
+ */
+static void test_sessions_that_break_as_they_come_up_are_no_reason_to_hurry(void **state)
+{
+	size_t broken = 0;
+	struct net n;
+	int64_t end_ms;
+
+	(void)state;
+	home_init(&n, 5);
+	home_break(&n, 1, 0);
+	for (end_ms = n.mono_ms + 5 * MS_PER_SECOND; n.mono_ms < end_ms; net_run(&n, 1)) {
+		if (!mesh_peer(home_mesh(&n, 1), home_key(&n, 0))->session)
+			continue;
+		home_break(&n, 1, 0);
+		broken++;
+	}
+	print_message("%zu sessions in 5 s\n", broken);
+	/* Both sides look, and both dial. */
+	assert_in_range(broken, 5, 2 * 5 * MS_PER_SECOND / WATCH_HEARD_MS);
+	assert_true(home_has(&n, home_key(&n, 0)));
+	assert_true(home_has(&n, home_key(&n, 1)));
+	for (size_t i = 0; i < 5; i++)
+		assert_false(net_logged(&n, i, "attested"));
+	net_fini(&n);
+}
+
 /* --- how many ----------------------------------------------------------------------------------
  */
 
@@ -729,6 +759,7 @@ int main(void)
 		cmocka_unit_test(test_times_follow_the_round_trip),
 		cmocka_unit_test(test_a_broken_stream_is_looked_after_at_once),
 		cmocka_unit_test(test_a_broken_stream_of_a_living_member_prunes_nobody),
+		cmocka_unit_test(test_sessions_that_break_as_they_come_up_are_no_reason_to_hurry),
 		cmocka_unit_test(test_only_a_quorum_of_the_watchers_prunes),
 		cmocka_unit_test(test_two_hostile_watchers_of_four_prune_nobody),
 		cmocka_unit_test(test_signatures_that_are_none_of_its_watchers_count_for_nothing),
