@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #define CHANGES 10
-#define IDLE_US MINUTE_US
+#define IDLE_US (MINUTE_US / 2) /* three beats, six pulls of each host */
 
 static double idle(struct measure *b, struct world *w, const struct model *m)
 {
