@@ -80,17 +80,18 @@ struct peer {
 	bool clashes;            /* somebody admitted earlier has its locator; set by desired.c */
 	bool is_doubtful;        /* a session broke: dial once to see, neighbour or not */
 	bool is_unreachable;
-	bool is_suspect;         /* a watcher's: missed, and being asked; see watch.c */
-	bool has_tunnel;         /* of WireGuard's side, below */
-	bool has_endpoint;       /* of it */
-	uint8_t answers;         /* to questions in this session, up to UINT8_MAX */
-	uint32_t rtt_ms;         /* of the last of them; 0: unknown */
-	uint32_t least_ms;       /* of all of them */
-	unsigned place;          /* the place to dial next, counts up */
-	struct spot spot;        /* in the trees */
-	uint64_t dial;           /* under way; 0: none */
-	int64_t dial_started_ms; /* mono */
-	int64_t dial_again_ms;   /* mono; not before; TIME_NEVER: it is no member any more */
+	bool is_suspect;          /* a watcher's: missed, and being asked; see watch.c */
+	bool has_tunnel;          /* of WireGuard's side, below */
+	bool has_endpoint;        /* of it */
+	uint8_t answers;          /* to questions in this session, up to UINT8_MAX */
+	uint32_t rtt_ms;          /* of the last of them; 0: unknown */
+	uint32_t least_ms;        /* of all of them */
+	unsigned place;           /* the place to dial next, counts up */
+	struct spot spot;         /* in the trees */
+	struct peer *next[TREES]; /* of the few of its slot; while it is_one_of_few */
+	uint64_t dial;            /* under way; 0: none */
+	int64_t dial_started_ms;  /* mono */
+	int64_t dial_again_ms;    /* mono; not before; TIME_NEVER: it is no member any more */
 	int64_t backoff_ms;
 	int64_t changed_ms;     /* mono: when is_suspect or is_unreachable last changed; 0: never */
 	int64_t pruned_ms;      /* mono: when it was pruned; 0: not, or before the start */
@@ -124,6 +125,7 @@ struct session {
 	struct key beat_by;  /* whose that was */
 	bool is_asking;      /* and no answer has come since asked_ms */
 	bool is_equal;       /* its last digest was ours */
+	uint64_t told;       /* in which round of telling it was looked at last */
 	struct mending mending;
 	bool said_bye;   /* the other side closes on purpose */
 	bool is_closing; /* FX_CLOSE is out: gone at the end of this step */
