@@ -18,27 +18,59 @@
 #include <string.h>
 
 #define SLACK_MIN 4
+#define GUESSES 8u /* before halves are taken */
 
 static const struct key *key_at(const struct index *x, size_t i)
 {
 	return x->is_by_subject ? entry_subject(x->list[i]) : &x->list[i]->member;
 }
 
+/* The first bytes of a key, as a number. */
+static uint64_t front_of(const struct key *k)
+{
+	uint64_t front = 0;
+
+	for (size_t i = 0; i < sizeof(front); i++)
+		front = front << 8 | k->b[i];
+	return front;
+}
+
+/* How many places `gap` of all keys spans, if they are spread evenly. */
+static size_t places_in(const struct index *x, uint64_t gap)
+{
+	return (size_t)((gap >> 32) * (uint64_t)x->count >> 32);
+}
+
+/*
+ * Keys are as good as random, so that one says by itself about where it stands, and another one how
+ * far that is off: some five looks of thirteen among five thousand, and each is two misses of the
+ * cache.  Who has made his keys to mislead us gains the other eight: then halves are taken.
+ */
 size_t index_rank(const struct index *x, const struct key *key)
 {
+	uint64_t front = front_of(key);
 	size_t low = 0;
 	size_t high = x->count;
+	size_t guess = places_in(x, front);
 
 	/* In order: behind the last. */
 	if (high > 0 && key_compare(key_at(x, high - 1), key) < 0)
 		return high;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
+	for (unsigned looks = 0; low < high; looks++) {
+		size_t at = looks < GUESSES ? MIN_OF(MAX_OF(guess, low), high - 1)
+		                            : low + (high - low) / 2;
+		const struct key *there = key_at(x, at);
+		uint64_t other = front_of(there);
 
-		if (key_compare(key_at(x, mid), key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
+		if (key_compare(there, key) < 0) {
+			low = at + 1;
+			guess = at + 1 + places_in(x, front - other);
+		} else {
+			size_t back = 1 + places_in(x, other - front);
+
+			high = at;
+			guess = at > back ? at - back : 0;
+		}
 	}
 	return low;
 }

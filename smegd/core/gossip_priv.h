@@ -22,6 +22,7 @@ struct step;
 struct mesh;
 struct peer;
 struct session;
+struct watched;
 
 /* --- tree.c -------------------------------------------------------------------------------- */
 
@@ -189,6 +190,7 @@ unsigned few_way(const struct peer *p, size_t t, unsigned level);
 struct news {
 	struct stmt *stmt; /* one reference */
 	uint64_t id;       /* see stmt_id() */
+	uint64_t owner;    /* of a record: the first bytes of its member's key */
 	int64_t at_ms;
 	uint64_t from[TREES]; /* session it came from in that tree; 0: none */
 	uint64_t first_from;  /* the same, whatever the way; 0: our own */

@@ -100,9 +100,21 @@ static uint64_t find_raw(const struct mesh *m, struct bytes raw)
 	return 0;
 }
 
+/* The first bytes of who signed that record: most others are told from it without a look at them.
+ */
+static uint64_t owner_of(const struct stmt *s)
+{
+	uint64_t owner = 0;
+
+	if (s->kind == STMT_RECORD)
+		memcpy(&owner, s->member.b, sizeof(owner));
+	return owner;
+}
+
 /* Its owner has signed more than ORIGIN_BURST records in as many seconds. */
 static bool talks_too_much(const struct mesh *m, const struct stmt *s, int64_t now_ms)
 {
+	uint64_t owner = owner_of(s);
 	unsigned count = 0;
 
 	if (s->kind != STMT_RECORD)
@@ -112,7 +124,7 @@ static bool talks_too_much(const struct mesh *m, const struct stmt *s, int64_t n
 
 		if (!item || now_ms - item->at_ms > ORIGIN_BURST * MS_PER_SECOND)
 			break;
-		count += item->stmt->kind == STMT_RECORD &&
+		count += item->owner == owner && item->stmt->kind == STMT_RECORD &&
 		         key_equal(&item->stmt->member, &s->member);
 	}
 	return count >= ORIGIN_BURST;
@@ -162,6 +174,7 @@ static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
 	memset(item, 0, sizeof(*item));
 	item->stmt = stmt_ref(s);
 	item->id = stmt_id(s);
+	item->owner = owner_of(s);
 	item->at_ms = st->now.mono_ms;
 	return item;
 }

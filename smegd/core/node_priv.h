@@ -117,15 +117,17 @@ struct session {
 	struct key joiner; /* Ed25519, if as_joiner and accepted */
 	struct endpoint remote;
 	int64_t clock_ahead_ms;
-	int64_t since_ms;    /* mono */
-	int64_t heard_ms;    /* mono: last message */
-	int64_t asked_ms;    /* mono: last question of ours */
-	int64_t unwanted_ms; /* mono: since when neither needs it; 0: needed */
-	int64_t beat_ms;     /* mono: last beat that it brought; 0: none */
-	struct key beat_by;  /* whose that was */
-	bool is_asking;      /* and no answer has come since asked_ms */
-	bool is_equal;       /* its last digest was ours */
-	uint64_t told;       /* in which round of telling it was looked at last */
+	int64_t since_ms;        /* mono */
+	int64_t heard_ms;        /* mono: last message */
+	int64_t asked_ms;        /* mono: last question of ours */
+	int64_t unwanted_ms;     /* mono: since when neither needs it; 0: needed */
+	int64_t beat_ms;         /* mono: last beat that it brought; 0: none */
+	struct key beat_by;      /* whose that was */
+	bool is_asking;          /* and no answer has come since asked_ms */
+	bool is_equal;           /* its last digest was ours */
+	uint64_t told;           /* in which round of telling it was looked at last */
+	struct watched *watched; /* as found when watched_changes was so; NULL: we don't watch it */
+	uint64_t watched_as_of;
 	struct mending mending;
 	bool said_bye;   /* the other side closes on purpose */
 	bool is_closing; /* FX_CLOSE is out: gone at the end of this step */
@@ -281,6 +283,7 @@ struct mesh {
 	int64_t fetching_ms;       /* mono: the last page asked for */
 	int64_t recheck_ms;        /* mono: not before, see repair_tick() */
 	struct watching *watching; /* watch.c; NULL until started */
+	uint64_t watched_changes;  /* of whom we watch: made, dropped */
 	struct beats *beats;       /* beat.c; the same */
 	struct joining *joining;   /* NULL: none */
 	struct tunnel tunnel;

@@ -16,6 +16,7 @@
 
 #define LEAVE_US (10 * SECOND_US) /* at most, until the machine is another one */
 #define TURNOVER 4                /* times the mesh in a life */
+#define BUNCH_PART 20             /* that part of the mesh at a time */
 #define SAID_EACH 500
 #define TOKEN_LIFE 50 /* joins for each invite: whom a token names as bootstrap may go too */
 
@@ -180,7 +181,8 @@ static void say_where(const struct passing *p, uint64_t number)
 static void pass_all(struct measure *b, struct world *w, struct model *m, uint64_t identities)
 {
 	struct passing p = { .w = w, .m = m, .life_us = w->options.life_ms * 1000 };
-	int64_t each_us = p.life_us / (int64_t)(TURNOVER * m->count);
+	size_t bunch = MAX_OF(m->count / BUNCH_PART, 1);
+	int64_t each_us = p.life_us / (int64_t)(TURNOVER * m->count) * (int64_t)bunch;
 	int64_t next_us;
 
 	p.slots = calloc(m->count, sizeof(*p.slots));
@@ -188,8 +190,10 @@ static void pass_all(struct measure *b, struct world *w, struct model *m, uint64
 	raise_mesh(w, m);
 	next_us = w->now_us;
 	for (uint64_t i = 0; i < identities; i++) {
-		next_us = MAX_OF(next_us + each_us, w->now_us);
-		world_pass(w, next_us - w->now_us);
+		if (i % bunch == 0) {
+			next_us = MAX_OF(next_us + each_us, w->now_us);
+			world_pass(w, next_us - w->now_us);
+		}
 		pass_one(&p, i);
 		say_where(&p, i + 1);
 	}
