@@ -190,7 +190,6 @@ unsigned few_way(const struct peer *p, size_t t, unsigned level);
 struct news {
 	struct stmt *stmt; /* one reference */
 	uint64_t id;       /* see stmt_id() */
-	uint64_t owner;    /* of a record: the first bytes of its member's key */
 	int64_t at_ms;
 	uint64_t from[TREES]; /* session it came from in that tree; 0: none */
 	uint64_t first_from;  /* the same, whatever the way; 0: our own */
@@ -224,6 +223,7 @@ struct newslog {
 	int64_t told_ms[TREES + 1]; /* mono: when news were last told; last: to leaves only */
 	uint64_t asked_for;         /* the first one that is_asked_for; 0: none */
 	int64_t asked_for_ms;
+	uint16_t records[256]; /* in the list, by the first byte of their members' keys */
 	struct rate rate;      /* of all */
 	struct rate tree_rate; /* of records: our own, and what came by a tree */
 	unsigned wide;         /* rounds to all fingers of what came by repair, lately */

@@ -100,31 +100,27 @@ static uint64_t find_raw(const struct mesh *m, struct bytes raw)
 	return 0;
 }
 
-/* The first bytes of who signed that record: most others are told from it without a look at them.
- */
-static uint64_t owner_of(const struct stmt *s)
+/* How many records of the log are by its owner, and by whose keys begin as its does; else NULL. */
+static uint16_t *count_of(struct newslog *l, const struct stmt *s)
 {
-	uint64_t owner = 0;
-
-	if (s->kind == STMT_RECORD)
-		memcpy(&owner, s->member.b, sizeof(owner));
-	return owner;
+	return s->kind == STMT_RECORD ? &l->records[s->member.b[0]] : NULL;
 }
 
 /* Its owner has signed more than ORIGIN_BURST records in as many seconds. */
-static bool talks_too_much(const struct mesh *m, const struct stmt *s, int64_t now_ms)
+static bool talks_too_much(struct mesh *m, const struct stmt *s, int64_t now_ms)
 {
-	uint64_t owner = owner_of(s);
+	const uint16_t *most = count_of(&m->log, s);
 	unsigned count = 0;
 
-	if (s->kind != STMT_RECORD)
+	/* Eight seconds of a busy mesh are a long way back. */
+	if (!most || *most < ORIGIN_BURST)
 		return false;
 	for (uint64_t n = m->log.next; n-- > newslog_first(m);) {
 		const struct news *item = newslog_at(m, n);
 
 		if (!item || now_ms - item->at_ms > ORIGIN_BURST * MS_PER_SECOND)
 			break;
-		count += item->owner == owner && item->stmt->kind == STMT_RECORD &&
+		count += item->stmt->kind == STMT_RECORD &&
 		         key_equal(&item->stmt->member, &s->member);
 	}
 	return count >= ORIGIN_BURST;
@@ -167,14 +163,18 @@ static struct news *newslog_add(struct step *st, struct mesh *m, struct stmt *s)
 	}
 	count_one(&l->rate, st->now.mono_ms);
 	item = &l->list[l->next % NEWS_LOG_MAX];
-	if (item->stmt)
+	if (item->stmt) {
+		if (count_of(l, item->stmt))
+			--*count_of(l, item->stmt);
 		stmt_unref(st->n->mem, item->stmt);
+	}
+	if (count_of(l, s))
+		++*count_of(l, s);
 	l->next++;
 	l->due = MAX_OF(l->due, newslog_first(m));
 	memset(item, 0, sizeof(*item));
 	item->stmt = stmt_ref(s);
 	item->id = stmt_id(s);
-	item->owner = owner_of(s);
 	item->at_ms = st->now.mono_ms;
 	return item;
 }
