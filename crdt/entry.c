@@ -46,6 +46,7 @@ struct entry *entry_new(struct set *s, struct stmt *stmt)
 	if (!e)
 		return NULL;
 	e->member = stmt->member;
+	e->front = index_front(&stmt->subject);
 	e->standing = STANDING_VOID;
 	e->is_passing = true;
 	e->refs = 1;

@@ -18,27 +18,67 @@
 #include <string.h>
 
 #define SLACK_MIN 4
+#define GUESSES 8u /* before halves are taken */
 
 static const struct key *key_at(const struct index *x, size_t i)
 {
 	return x->is_by_subject ? entry_subject(x->list[i]) : &x->list[i]->member;
 }
 
+uint16_t index_front(const struct key *k)
+{
+	return (uint16_t)(k->b[0] << 8 | k->b[1]);
+}
+
+static uint16_t front_at(const struct index *x, size_t i)
+{
+	return x->is_by_subject ? (uint16_t)x->list[i]->front : index_front(&x->list[i]->member);
+}
+
+/* The statements, which know the whole key of a subject, are elsewhere in memory. */
+static bool is_before(const struct index *x, size_t i, const struct key *key)
+{
+	uint16_t there = front_at(x, i);
+	uint16_t front = index_front(key);
+
+	return there != front ? there < front : key_compare(key_at(x, i), key) < 0;
+}
+
+/* How many places there are from one front to another, if keys are spread evenly. */
+static size_t places(const struct index *x, uint16_t from, uint16_t to)
+{
+	return to > from ? (size_t)((uint64_t)(to - from) * x->count >> 16) : 0;
+}
+
+/*
+ * Keys are as good as random, so that one says by itself about where it stands, and another one how
+ * far that is off: some five looks of thirteen among five thousand, and each misses the cache.  Who
+ * has made his keys to mislead us gains the other eight: then halves are taken.
+ */
 size_t index_rank(const struct index *x, const struct key *key)
 {
+	uint16_t front = index_front(key);
 	size_t low = 0;
 	size_t high = x->count;
+	size_t guess = places(x, 0, front);
 
 	/* In order: behind the last. */
-	if (high > 0 && key_compare(key_at(x, high - 1), key) < 0)
+	if (high > 0 && is_before(x, high - 1, key))
 		return high;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
+	for (unsigned looks = 0; low < high; looks++) {
+		size_t at = looks < GUESSES ? MIN_OF(MAX_OF(guess, low), high - 1)
+		                            : low + (high - low) / 2;
+		uint16_t there = front_at(x, at);
 
-		if (key_compare(key_at(x, mid), key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
+		if (is_before(x, at, key)) {
+			low = at + 1;
+			guess = low + places(x, there, front);
+		} else {
+			size_t back = 1 + places(x, front, there);
+
+			high = at;
+			guess = at > back ? at - back : 0;
+		}
 	}
 	return low;
 }

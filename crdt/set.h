@@ -52,6 +52,7 @@ struct entry {
 	enum standing standing : 8; /* kept up to date by the set */
 	bool is_live : 1;           /* its admissions count; see set_age() */
 	bool is_passing : 1;        /* see set_age(); such an entry is not shown */
+	uint32_t front : 16;        /* of the key that statements name: its first bytes */
 };
 
 struct stmt_pool;

@@ -65,6 +65,8 @@ void digest_bytes(const struct digest_sum *sum, uint8_t out[DIGEST_BYTES]);
 
 /* --- index.c --- */
 
+/* The first two bytes of a key, as a number. */
+uint16_t index_front(const struct key *k);
 /* The position of the first entry whose key is not less. */
 size_t index_rank(const struct index *x, const struct key *key);
 struct entry *index_find(const struct index *x, const struct key *key); /* NULL: not there */

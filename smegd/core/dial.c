@@ -197,7 +197,8 @@ static bool is_idle(const struct step *st, const struct peer *p)
 	return !p->session && !p->dial && !p->is_wanted && !p->is_doubtful &&
 	       !tree_holds(p->mesh, p) && !p->known &&
 	       (st->now.mono_ms >= p->dial_again_ms || p->dial_again_ms == TIME_NEVER) &&
-	       !(p->is_unreachable && set_find(p->mesh->set, &p->key));
+	       !(p->is_unreachable && p->dial_again_ms != TIME_NEVER &&
+	         set_find(p->mesh->set, &p->key));
 }
 
 /* A shell that never answers must not silence a member for ever. */

@@ -54,8 +54,12 @@ static void forget_counts(struct mesh *m)
 
 	for (size_t t = 0; t < TREES; t++)
 		for (size_t l = 0; l < TREE_LEVELS; l++)
-			for (size_t d = 0; d < TREE_DIGITS; d++)
-				m->trees[t].slots[l][d].members = 0;
+			for (size_t d = 0; d < TREE_DIGITS; d++) {
+				struct slot *s = &m->trees[t].slots[l][d];
+
+				s->members = 0;
+				s->few = NULL;
+			}
 	map_for_each(pos, &m->peers)
 		container_of(pos, struct peer, node)->is_one_of_few = false;
 }
@@ -76,18 +80,18 @@ static void count_one(struct mesh *m, const struct entry *e)
 static void seek_one(struct step *st, struct mesh *m, const struct entry *e)
 {
 	struct spot at;
-	bool is_one = false;
-	struct peer *p;
 
 	tree_spot(m, &e->member, &at);
 	for (size_t t = 0; t < TREES; t++) {
-		const struct slot *s = tree_slot(m, t, &at);
+		struct slot *s = tree_slot(m, t, &at);
+		struct peer *p = s && has_few(s) ? mesh_peer_make(st, m, &e->member) : NULL;
 
-		is_one |= s && has_few(s);
-	}
-	p = is_one ? mesh_peer_make(st, m, &e->member) : NULL;
-	if (p)
+		if (!p)
+			continue;
 		p->is_one_of_few = true;
+		p->next[t] = s->few;
+		s->few = p;
+	}
 }
 
 static void count(struct step *st, struct mesh *m)
@@ -159,38 +163,26 @@ void few_member(struct step *st, struct mesh *m, const struct entry *e)
 
 /* --- which are whole -------------------------------------------------------------------------- */
 
-void few_find(const struct mesh *m, struct few *ret)
+bool few_is_whole(const struct slot *s, size_t t)
 {
-	const struct session *s;
+	unsigned up = 0;
 
-	memset(ret, 0, sizeof(*ret));
-	session_for_each(s, m) {
-		const struct peer *p = s->peer;
-
-		/* Of two sessions with one peer the newer counts. */
-		if (s->is_closing || !p || !p->is_one_of_few || p->session != s)
-			continue;
-		for (size_t t = 0; t < TREES; t++)
-			if (p->spot.level[t] < TREE_LEVELS)
-				ret->up[t][p->spot.level[t]][p->spot.digit[t]]++;
-	}
-}
-
-static bool is_whole(const struct few *f, const struct mesh *m, size_t t, const struct spot *at)
-{
-	unsigned l = at->level[t];
-	unsigned d = at->digit[t];
-	const struct slot *s;
-
-	if (l >= TREE_LEVELS)
+	if (!has_few(s))
 		return false;
-	s = &m->trees[t].slots[l][d];
-	return has_few(s) && f->up[t][l][d] == s->members;
+	for (const struct peer *p = s->few; p; p = p->next[t])
+		up += p->session && !p->session->is_closing;
+	return up == s->members;
 }
 
-unsigned few_way(const struct few *f, const struct peer *p, size_t t, unsigned level)
+unsigned few_way(const struct peer *p, size_t t, unsigned level)
 {
-	if (p->is_one_of_few && is_whole(f, p->mesh, t, &p->spot))
-		return p->spot.level[t] >= level ? (unsigned)WAY_LAST_1 << t : WAY_NONE;
-	return tree_leads_to(p->mesh, t, level, p) ? 1u << t : WAY_NONE;
+	const struct slot *s;
+	unsigned at = p->spot.level[t];
+
+	if (at >= TREE_LEVELS || at < level)
+		return WAY_NONE;
+	s = &p->mesh->trees[t].slots[at][p->spot.digit[t]];
+	if (p->is_one_of_few && few_is_whole(s, t))
+		return (unsigned)WAY_LAST_1 << t;
+	return s->use == p ? 1u << t : WAY_NONE;
 }

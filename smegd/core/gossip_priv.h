@@ -22,6 +22,7 @@ struct step;
 struct mesh;
 struct peer;
 struct session;
+struct watched;
 
 /* --- tree.c -------------------------------------------------------------------------------- */
 
@@ -29,6 +30,8 @@ struct session;
 #define BOTH_TREES 3u
 #define TREE_LEVELS 8 /* 4-bit digits of a position that are told apart: 16^8 members */
 #define TREE_DIGITS 16
+
+#define FEW 4 /* members of a slot that are all connected: few.c */
 
 enum {
 	RING_NEXT,   /* by position in tree 1 */
@@ -47,6 +50,7 @@ struct slot {
 	uint16_t members;  /* as counted last; 0: none, or not known; see few.c */
 	uint32_t at;       /* place in the set of the last one tried */
 	uint32_t left;     /* members that were not looked at for a try */
+	struct peer *few;  /* its members, linked, if they are counted and FEW at most */
 };
 
 /* The positions of a member in the trees, as seen from here. */
@@ -159,24 +163,18 @@ void near_measured(struct step *st, struct session *s, int64_t rtt_ms);
 
 /* --- few.c --------------------------------------------------------------------------------- */
 
-#define FEW 4 /* members of a slot that are all connected */
-
-/* Of the members of slots that have few, those that are connected. */
-struct few {
-	uint16_t up[TREES][TREE_LEVELS][TREE_DIGITS];
-};
-
 void few_start(struct step *st, struct mesh *m);
 void few_tick(struct step *st, struct mesh *m);
 int64_t few_deadline(const struct mesh *m);
 /* The standing or the record of a member has changed. */
 void few_member(struct step *st, struct mesh *m, const struct entry *e);
-void few_find(const struct mesh *m, struct few *ret);
+/* All members of this slot are connected, and are told each. */
+bool few_is_whole(const struct slot *s, size_t t);
 /*
  * How news for `level` and deeper in tree t go to that peer: with the bit of the tree to a finger,
  * with that of its last copy to each of a slot whose members are all connected; 0: not.
  */
-unsigned few_way(const struct few *f, const struct peer *p, size_t t, unsigned level);
+unsigned few_way(const struct peer *p, size_t t, unsigned level);
 
 /* --- news.c, gossip.c
  * ------------------------------------------------------------------------------ */
@@ -232,6 +230,7 @@ struct newslog {
 	uint64_t next; /* number of the next item; the first is 1 */
 	uint64_t due;  /* all items before this one have been told */
 	uint64_t announced;
+	uint64_t rounds;            /* of telling */
 	int64_t told_ms[TREES + 1]; /* mono: when news were last told; last: to leaves only */
 	uint64_t asked_for;         /* the first one that is_asked_for; 0: none */
 	int64_t asked_for_ms;

@@ -317,6 +317,9 @@ static void empty_mesh(struct step *st, struct mesh *m)
 	set_for_each(e, i, m->set)
 		err = err ? err : set_visit_member(m->set, &e->member, delete_row, st);
 	drop_peers(m);
+	/* They know peers. */
+	memset(m->trees, 0, sizeof(m->trees));
+	memset(m->ring, 0, sizeof(m->ring));
 	gossip_end(m);
 	set_free(m->set);
 	m->set = NULL;

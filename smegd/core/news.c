@@ -250,11 +250,10 @@ struct teller *teller_new(struct step *st, struct session *to, enum lane lane, e
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
-/* Roots for us: two neighbours while we lack fingers, or are a leaf. */
+/* Roots for what is our own: two neighbours while we lack fingers, or are a leaf. */
 struct roots {
 	bool needed;
 	uint64_t of[TREES]; /* sessions; 0: none */
-	struct few few;
 };
 
 static bool can_be_root(const struct session *s)
@@ -276,11 +275,21 @@ static void add_roots(const struct step *st, const struct mesh *m, bool silent, 
 	}
 }
 
+static bool is_own_due(const struct mesh *m)
+{
+	for (uint64_t n = m->log.due; n < m->log.next; n++) {
+		const struct news *item = newslog_at(m, n);
+
+		if (item && item->due && !item->first_from)
+			return true;
+	}
+	return false;
+}
+
 static struct roots find_roots(const struct step *st, const struct mesh *m)
 {
-	struct roots r = { .needed = m->lacking != 0 || tree_am_leaf(m) };
+	struct roots r = { .needed = is_own_due(m) && (m->lacking || tree_am_leaf(m)) };
 
-	few_find(m, &r.few);
 	if (!r.needed)
 		return r;
 	add_roots(st, m, false, &r);
@@ -307,7 +316,7 @@ static unsigned ways_to(const struct roots *r,
 		if (r->needed && !item->first_from)
 			ways |= r->of[t] == s->id ? 1u << t | WAY_ROOT : 0;
 		else
-			ways |= few_way(&r->few, s->peer, t, item->level[t]);
+			ways |= few_way(s->peer, t, item->level[t]);
 	}
 	return ways;
 }
@@ -338,6 +347,66 @@ static void tell_session(struct step *st, struct session *s, const struct roots 
 			teller_flush(tellers[i]);
 }
 
+/*
+ * Most news go on to few of our neighbours, or to none: who is looked at is found by the slots that
+ * they are for, and no session twice.  A walk over all of them for each change of the mesh was a
+ * quarter of what a daemon does while the mesh is busy.
+ */
+static void tell_peer(struct step *st, const struct peer *p, const struct roots *r)
+{
+	struct session *s = p ? p->session : NULL;
+
+	if (!s || s->is_closing || s->as_joiner || s->told == p->mesh->log.rounds)
+		return;
+	s->told = p->mesh->log.rounds;
+	tell_session(st, s, r);
+}
+
+static void tell_slot(struct step *st, const struct slot *s, size_t t, const struct roots *r)
+{
+	if (!few_is_whole(s, t)) {
+		tell_peer(st, s->use, r);
+		return;
+	}
+	for (const struct peer *p = s->few; p; p = p->next[t])
+		tell_peer(st, p, r);
+}
+
+/* The lowest level of a tree from which on something is due. */
+static unsigned level_due(const struct mesh *m, size_t t)
+{
+	unsigned level = TREE_LEVELS;
+
+	for (uint64_t n = m->log.due; n < m->log.next; n++) {
+		const struct news *item = newslog_at(m, n);
+
+		if (item && (item->due >> t & 1))
+			level = MIN_OF(level, item->level[t]);
+	}
+	return level;
+}
+
+static void tell_trees(struct step *st, struct mesh *m, const struct roots *r)
+{
+	for (size_t t = 0; t < TREES; t++)
+		for (unsigned l = level_due(m, t); l < m->trees[t].depth; l++)
+			for (size_t d = 0; d < TREE_DIGITS; d++)
+				tell_slot(st, &m->trees[t].slots[l][d], t, r);
+}
+
+/* Leaves hang on us, and roots are chosen, in no slot of ours. */
+static void tell_all(struct step *st, struct mesh *m, const struct roots *r)
+{
+	struct session *s;
+	bool has_leaves = false;
+
+	session_for_each(s, m) {
+		has_leaves |= s->peer && s->peer->is_leaf;
+		tell_peer(st, s->peer && s->peer->session == s ? s->peer : NULL, r);
+	}
+	m->has_leaves = has_leaves;
+}
+
 /* The trees in which something is to be told, as bits. */
 static unsigned trees_due(const struct mesh *m)
 {
@@ -352,7 +421,6 @@ void gossip_flush(struct step *st, struct mesh *m)
 {
 	unsigned due = trees_due(m);
 	struct roots r;
-	struct session *s;
 
 	for (size_t t = 0; t <= TREES; t++)
 		if (due >> t & 1)
@@ -360,9 +428,11 @@ void gossip_flush(struct step *st, struct mesh *m)
 	if (due) {
 		r = find_roots(st, m);
 		m->is_untold |= m->sessions_count == 0 || (r.needed && !r.of[0]);
-		session_for_each(s, m)
-			if (!s->as_joiner && !s->is_closing)
-				tell_session(st, s, &r);
+		m->log.rounds++;
+		if (r.needed || m->has_leaves)
+			tell_all(st, m, &r);
+		else
+			tell_trees(st, m, &r);
 	}
 	for (uint64_t n = m->log.due; n < m->log.next; n++) {
 		struct news *item = newslog_at(m, n);

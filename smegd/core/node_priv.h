@@ -83,17 +83,18 @@ struct peer {
 	bool clashes;            /* somebody admitted earlier has its locator; set by desired.c */
 	bool is_doubtful;        /* a session broke: dial once to see, neighbour or not */
 	bool is_unreachable;
-	bool is_suspect;         /* a watcher's: missed, and being asked; see watch.c */
-	bool has_tunnel;         /* of WireGuard's side, below */
-	bool has_endpoint;       /* of it */
-	uint8_t answers;         /* to questions in this session, up to UINT8_MAX */
-	uint32_t rtt_ms;         /* of the last of them; 0: unknown */
-	uint32_t least_ms;       /* of all of them */
-	unsigned place;          /* the place to dial next, counts up */
-	struct spot spot;        /* in the trees */
-	uint64_t dial;           /* under way; 0: none */
-	int64_t dial_started_ms; /* mono */
-	int64_t dial_again_ms;   /* mono; not before; TIME_NEVER: it is no member any more */
+	bool is_suspect;          /* a watcher's: missed, and being asked; see watch.c */
+	bool has_tunnel;          /* of WireGuard's side, below */
+	bool has_endpoint;        /* of it */
+	uint8_t answers;          /* to questions in this session, up to UINT8_MAX */
+	uint32_t rtt_ms;          /* of the last of them; 0: unknown */
+	uint32_t least_ms;        /* of all of them */
+	unsigned place;           /* the place to dial next, counts up */
+	struct spot spot;         /* in the trees */
+	struct peer *next[TREES]; /* of the few of its slot; while it is_one_of_few */
+	uint64_t dial;            /* under way; 0: none */
+	int64_t dial_started_ms;  /* mono */
+	int64_t dial_again_ms;    /* mono; not before; TIME_NEVER: it is no member any more */
 	int64_t backoff_ms;
 	int64_t changed_ms;     /* mono: when is_suspect or is_unreachable last changed; 0: never */
 	int64_t pruned_ms;      /* mono: when it was pruned; 0: not, or before the start */
@@ -119,14 +120,17 @@ struct session {
 	struct key joiner; /* Ed25519, if as_joiner and accepted */
 	struct endpoint remote;
 	int64_t clock_ahead_ms;
-	int64_t since_ms;    /* mono */
-	int64_t heard_ms;    /* mono: last message */
-	int64_t asked_ms;    /* mono: last question of ours */
-	int64_t unwanted_ms; /* mono: since when neither needs it; 0: needed */
-	int64_t beat_ms;     /* mono: last beat that it brought; 0: none */
-	struct key beat_by;  /* whose that was */
-	bool is_asking;      /* and no answer has come since asked_ms */
-	bool is_equal;       /* its last digest was ours */
+	int64_t since_ms;        /* mono */
+	int64_t heard_ms;        /* mono: last message */
+	int64_t asked_ms;        /* mono: last question of ours */
+	int64_t unwanted_ms;     /* mono: since when neither needs it; 0: needed */
+	int64_t beat_ms;         /* mono: last beat that it brought; 0: none */
+	struct key beat_by;      /* whose that was */
+	bool is_asking;          /* and no answer has come since asked_ms */
+	bool is_equal;           /* its last digest was ours */
+	uint64_t told;           /* in which round of telling it was looked at last */
+	struct watched *watched; /* as found when watched_changes was so; NULL: we don't watch it */
+	uint64_t watched_as_of;
 	struct mending mending;
 	bool said_bye;   /* the other side closes on purpose */
 	bool is_closing; /* FX_CLOSE is out: gone at the end of this step */
@@ -285,6 +289,7 @@ struct mesh {
 	int64_t recheck_ms;        /* mono: not before, see repair_tick() */
 	int64_t mending_until_ms;  /* mono: much is coming, or a sketch of ours is out; repair.c */
 	struct watching *watching; /* watch.c; NULL until started */
+	uint64_t watched_changes;  /* of whom we watch: made, dropped */
 	struct beats *beats;       /* beat.c; the same */
 	struct joining *joining;   /* NULL: none */
 	struct tunnel tunnel;

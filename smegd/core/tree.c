@@ -446,7 +446,9 @@ static bool can_wait(struct step *st, struct mesh *m, struct slot *s)
 	                                      (st->now.mono_ms - m->newcomer_ms >= TREE_CALM_MS &&
 	                                       !mesh_is_storm(m, st->now.mono_ms))))
 		return false;
-	mesh_changed(m);
+	/* Nothing comes of a look before: and it would be a walk over all neighbours. */
+	m->maintain_ms =
+		MIN_OF(m->maintain_ms, MAX_OF(s->wait_ms, st->now.mono_ms + MAINTAIN_IDLE_MS));
 	return true;
 }
 

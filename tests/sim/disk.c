@@ -133,8 +133,9 @@ static size_t place_of(const struct disk_table *t, const struct blob *key)
 
 static void table_grow(struct disk_table *t)
 {
-	struct disk_table bigger = { .count = t->count, .cap = t->cap ? 2 * t->cap : 16 };
+	struct disk_table bigger = { .count = t->count, .live = t->live };
 
+	bigger.cap = t->cap ? 2 * t->cap : 16;
 	bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
 	assert(bigger.slots);
 	for (size_t i = 0; i < t->cap; i++)
@@ -153,6 +154,7 @@ static void table_put(struct disk_table *t, const struct disk_pair *p)
 		table_grow(t);
 	i = place_of(t, p->key);
 	t->count += !t->slots[i].key;
+	t->live += (p->value != NULL) - (size_t)(t->slots[i].value != NULL);
 	t->slots[i] = *p;
 }
 
@@ -273,6 +275,12 @@ static size_t gather(const struct disk *d, struct disk_pair *out)
 		if (d->own.slots[i].value)
 			out[count++] = d->own.slots[i];
 	return count;
+}
+
+/* A row that is in two of these counts twice. */
+size_t disk_rows_most(const struct disk *d)
+{
+	return (d->base ? d->base->table.live : 0) + d->own.live + d->pending_count;
 }
 
 void disk_visit_own(const struct disk *d,

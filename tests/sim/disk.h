@@ -26,6 +26,7 @@ struct disk_pair {
 struct disk_table {
 	struct disk_pair *slots;
 	size_t count;
+	size_t live; /* those with a value */
 	size_t cap;
 };
 
@@ -65,7 +66,8 @@ void disk_visit(const struct disk *d, void (*visit)(void *ctx, const struct row 
 void disk_visit_own(const struct disk *d,
                     void (*visit)(void *ctx, const struct row *row),
                     void *ctx);
-bool disk_hides(const struct disk *d); /* is a row of the base deleted? */
+bool disk_hides(const struct disk *d);       /* is a row of the base deleted? */
+size_t disk_rows_most(const struct disk *d); /* no more than so many, with what is pending */
 
 /* A base image: `rows` are added by image_put(), then it is only read. */
 void image_put(struct store *s, struct disk_image *image, const struct row *row);

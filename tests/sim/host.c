@@ -350,6 +350,7 @@ static void carry(struct world *w, struct host *h, const struct effect *e)
 static void step(struct world *w, struct host *h, const struct event *ev)
 {
 	uint64_t records = origin_records();
+	size_t rows = disk_rows_most(&h->disk);
 
 	origin_watch_counters(true);
 	if (node_step(h->node, ev, &w->fx))
@@ -358,7 +359,7 @@ static void step(struct world *w, struct host *h, const struct event *ev)
 	h->records += origin_records() - records;
 	for (size_t i = 0; i < w->fx.count; i++)
 		carry(w, h, &w->fx.list[i]);
-	invariant_step(w, h);
+	invariant_step(w, h, rows);
 }
 
 /* direct: events go to the node now, for what they point to is in `out`; else they wait. */

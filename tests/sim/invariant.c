@@ -24,7 +24,7 @@
 
 #include <string.h>
 
-#define EFFECTS_MAX 4096 /* of a step, beside those for each member and session */
+#define EFFECTS_MAX 4096 /* of a step, beside deletions and those for each member and session */
 #define TODO_MAX 256
 #define PART_BYTES (KEY_BYTES + SIGNATURE_BYTES)
 #define TAG_WATCHERS 3
@@ -209,19 +209,39 @@ void invariant_roster(struct world *w,
 
 /* --- bounds ----------------------------------------------------------------------------------- */
 
-void invariant_step(struct world *w, const struct host *h)
+static size_t count_deletions(const struct effects *fx)
 {
-	size_t most = EFFECTS_MAX;
+	size_t count = 0;
+
+	for (size_t i = 0; i < fx->count; i++)
+		count += fx->list[i].kind == FX_PERSIST && !fx->list[i].u.persist.row.value.at;
+	return count;
+}
+
+/* Who leaves deletes all rows, and so may who ages: but no row twice, and none that is not there.
+ */
+static void check_effects(struct world *w, const struct host *h, size_t most, size_t rows)
+{
+	size_t deletions;
+
+	if (w->fx.count <= EFFECTS_MAX)
+		return;
+	deletions = count_deletions(&w->fx);
+	if (deletions > rows || w->fx.count - deletions > most)
+		world_fail(w, "host %u: %zu effects, %zu of them deletions, of %zu rows", h->index,
+		           w->fx.count, deletions, rows);
+}
+
+void invariant_step(struct world *w, const struct host *h, size_t rows)
+{
 	struct node_load load;
 	const char *excess = node_excess(h->node, &load);
 
-	/* Who leaves deletes all rows, and its set is empty by now. */
-	most += 8 * load.sessions + 4 * MAX_OF(load.members, w->hosts_count);
 	if (excess)
 		world_fail(w, "host %u: %s out of bounds", h->index, excess);
-	if (w->fx.count > most || h->todo_count > TODO_MAX)
-		world_fail(w, "host %u: %zu effects, %zu answers wait", h->index, w->fx.count,
-		           h->todo_count);
+	check_effects(w, h, EFFECTS_MAX + 8 * load.sessions + 4 * load.members, rows);
+	if (h->todo_count > TODO_MAX)
+		world_fail(w, "host %u: %zu answers wait", h->index, h->todo_count);
 	if (origin_take_setbacks())
 		world_fail(w, "host %u signed a record whose counter is not above its last",
 		           h->index);

@@ -28,7 +28,10 @@ void invariant_roster(struct world *w,
                       enum trace_kind kind,
                       const struct key *who);
 
-/* After the effects: bounds are kept, and the host's own counter went up. */
-void invariant_step(struct world *w, const struct host *h);
+/*
+ * After the effects: bounds are kept, and the host's own counter went up.  `rows`: no more than so
+ * many were on its disk, or on their way there, before the step.
+ */
+void invariant_step(struct world *w, const struct host *h, size_t rows);
 
 #endif

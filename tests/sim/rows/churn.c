@@ -10,11 +10,14 @@
 #include "tests/sim/act.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LEAVE_US (10 * SECOND_US) /* at most, until the machine is another one */
 #define TURNOVER 4                /* times the mesh in a life */
+#define BUNCH_PART 20             /* that part of the mesh at a time */
+#define SAID_EACH 500
 #define TOKEN_LIFE 50 /* joins for each invite: whom a token names as bootstrap may go too */
 
 enum phase {
@@ -163,10 +166,23 @@ static void weigh(struct measure *b, const struct passing *p)
 	measure_add(measure_series(b, "churn_join_failed", "1", SUM_TOTAL), (double)p->failed);
 }
 
+/* Hours pass: somebody may want to know how far it is. */
+static void say_where(const struct passing *p, uint64_t number)
+{
+	if (number % SAID_EACH == 0)
+		fprintf(stderr,
+		        "# churn: %llu passed, %llu joined, %llu failed: %.0f virtual s, %.0f s of "
+		        "this process, %llu entries\n",
+		        (unsigned long long)number, (unsigned long long)p->joined,
+		        (unsigned long long)p->failed, (double)p->w->now_us / 1e6, measure_cpu(),
+		        (unsigned long long)entries_of(p, 0));
+}
+
 static void pass_all(struct measure *b, struct world *w, struct model *m, uint64_t identities)
 {
 	struct passing p = { .w = w, .m = m, .life_us = w->options.life_ms * 1000 };
-	int64_t each_us = p.life_us / (int64_t)(TURNOVER * m->count);
+	size_t bunch = MAX_OF(m->count / BUNCH_PART, 1);
+	int64_t each_us = p.life_us / (int64_t)(TURNOVER * m->count) * (int64_t)bunch;
 	int64_t next_us;
 
 	p.slots = calloc(m->count, sizeof(*p.slots));
@@ -174,9 +190,12 @@ static void pass_all(struct measure *b, struct world *w, struct model *m, uint64
 	raise_mesh(w, m);
 	next_us = w->now_us;
 	for (uint64_t i = 0; i < identities; i++) {
-		next_us = MAX_OF(next_us + each_us, w->now_us);
-		world_pass(w, next_us - w->now_us);
+		if (i % bunch == 0) {
+			next_us = MAX_OF(next_us + each_us, w->now_us);
+			world_pass(w, next_us - w->now_us);
+		}
 		pass_one(&p, i);
+		say_where(&p, i + 1);
 	}
 	finish_passing(&p);
 	/* A life, and until everybody has looked at what is old. */

@@ -15,13 +15,11 @@ struct spread {
 static void hand_on(struct crowd *c, struct spread *s, size_t at, unsigned level, size_t depth)
 {
 	const struct session *to;
-	struct few few;
 
 	s->longest = MAX_OF(s->longest, depth);
-	few_find(&c->meshes[at], &few);
 	session_for_each(to, &c->meshes[at]) {
 		size_t next = (size_t)to->id - 1;
-		unsigned way = few_way(&few, to->peer, s->t, level);
+		unsigned way = few_way(to->peer, s->t, level);
 		const struct peer *back;
 
 		if (!way)
@@ -122,7 +120,6 @@ static void test_a_newcomer_is_waited_for(void **state)
 	struct crowd c;
 	struct mesh *m;
 	struct step st;
-	struct few few;
 	const struct peer *p = NULL;
 	struct map_node *pos;
 	const struct entry *e;
@@ -141,8 +138,7 @@ static void test_a_newcomer_is_waited_for(void **state)
 		if (p->is_one_of_few && slot->members > 1 && slot->members <= FEW)
 			break;
 	}
-	few_find(m, &few);
-	assert_int_equal(few_way(&few, p, 0, 0), WAY_LAST_1);
+	assert_int_equal(few_way(p, 0, 0), WAY_LAST_1);
 	/* As if it had not been there when we counted. */
 	e = set_find(m->set, &p->key);
 	newcomer = mesh_peer(m, &p->key);
@@ -150,19 +146,17 @@ static void test_a_newcomer_is_waited_for(void **state)
 	slot->members--;
 	m->count_ms = TIME_NEVER;
 	tree_member(&st, m, e);
-	few_find(m, &few);
 	map_for_each(pos, &m->peers) {
 		p = container_of(pos, struct peer, node);
 		if (slot_at(m, 0, &p->spot) == slot)
-			assert_int_not_equal(few_way(&few, p, 0, 0), WAY_LAST_1);
+			assert_int_not_equal(few_way(p, 0, 0), WAY_LAST_1);
 	}
 	assert_in_range(m->count_ms, st.now.mono_ms + FEW_WAIT_MS / 2,
 	                st.now.mono_ms + 3 * FEW_WAIT_MS / 2);
 	st.now.mono_ms = m->count_ms;
 	few_tick(&st, m);
-	few_find(m, &few);
 	assert_true(newcomer->is_one_of_few);
-	assert_int_equal(few_way(&few, newcomer, 0, 0), WAY_LAST_1);
+	assert_int_equal(few_way(newcomer, 0, 0), WAY_LAST_1);
 	/* A new record of one that is counted changes nothing. */
 	tree_member(&st, m, e);
 	assert_int_equal(m->count_ms, TIME_NEVER);

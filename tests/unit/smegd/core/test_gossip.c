@@ -526,6 +526,10 @@ static void test_a_session_that_nobody_needs_is_closed(void **state)
 		struct map_node *pos;
 
 		m->count_ms = TIME_NEVER;
+		for (size_t l = 0; l < TREE_LEVELS; l++)
+			for (size_t d = 0; d < TREE_DIGITS; d++)
+				for (size_t t = 0; t < TREES; t++)
+					m->trees[t].slots[l][d].members = 0;
 		map_for_each(pos, &m->peers)
 			container_of(pos, struct peer, node)->is_one_of_few = false;
 	}
