@@ -343,6 +343,7 @@ void repair_page(struct step *st, struct session *s, const struct msg *msg);
 bool repair_may_serve(struct step *st, struct session *s);
 /* Until then what we lack is coming: see repair.c. */
 void repair_mending(struct mesh *m, int64_t until_ms);
+void repair_forget(struct mesh *m);                        /* what is kept of a sketch */
 void repair_end(const struct mem *mem, struct session *s); /* frees what it holds for it */
 void repair_tick(struct step *st, struct session *s);
 

@@ -48,6 +48,7 @@
 void gossip_end(struct mesh *m)
 {
 	newslog_fini(m);
+	repair_forget(m);
 	watch_end(m);
 	beat_end(m);
 }

@@ -111,6 +111,13 @@ struct peer {
 
 /* --- sessions ----------------------------------------------------------------------------- */
 
+/* The items of the sketch that we began last; see repair.c. */
+struct sketched {
+	uint64_t salt;
+	uint64_t *items; /* NULL: none */
+	size_t count;
+};
+
 struct session {
 	uint64_t id;
 	struct mesh *mesh; /* in its sessions too */
@@ -283,10 +290,11 @@ struct mesh {
 	bool is_wide;             /* some member was measured far */
 	struct newslog log;
 	struct wants wants;
-	bool is_untold;            /* our own statements, when nobody was there to hear them */
-	uint64_t fetching;         /* session from which pages come; 0: none */
-	int64_t fetching_ms;       /* mono: the last page asked for */
-	int64_t recheck_ms;        /* mono: not before, see repair_tick() */
+	bool is_untold;      /* our own statements, when nobody was there to hear them */
+	uint64_t fetching;   /* session from which pages come; 0: none */
+	int64_t fetching_ms; /* mono: the last page asked for */
+	int64_t recheck_ms;  /* mono: not before, see repair_tick() */
+	struct sketched sketched;
 	int64_t mending_until_ms;  /* mono: much is coming, or a sketch of ours is out; repair.c */
 	struct watching *watching; /* watch.c; NULL until started */
 	uint64_t watched_changes;  /* of whom we watch: made, dropped */

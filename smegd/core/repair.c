@@ -23,8 +23,10 @@
  * if ours is all news we give it and ask for nothing, if it is all old we ask and give nothing.
  * Where that was wrong the next digest shows it, and the half that is left is plain.
  *
- * The answering side keeps nothing: symbols, pages and statements are made anew from the replica
- * when they are asked for.  If it changed in between, the decoding fails and is begun again.
+ * The answering side keeps nothing but the items of the last sketch that it began: pages and
+ * statements are made anew from the replica when they are asked for.  Of a sketch begun before that
+ * the symbols are as well; if the replica changed in between, the decoding fails and is begun
+ *again.
  *
  * What a hostile neighbour can cost: SERVED_MAX costly requests a second (each at most a pass over
  * all statements or one page), one decoding of SYMBOLS_MAX symbols.
@@ -90,9 +92,11 @@ static void key_of(uint64_t salt, struct sketch_key *ret_key)
 }
 
 struct gathering {
+	const struct mem *mem;
 	struct sketch_key key;
-	uint64_t *items; /* NULL: only count */
+	void *items;
 	size_t count;
+	size_t cap;
 };
 
 static uint64_t item_of(const struct sketch_key *key, const struct stmt *s)
@@ -106,31 +110,49 @@ static uint64_t item_of(const struct sketch_key *key, const struct stmt *s)
 static int gather(void *ctx, const struct stmt *s)
 {
 	struct gathering *g = ctx;
+	int err = mem_grow(g->mem, &g->items, g->count, &g->cap, sizeof(uint64_t));
 
-	if (g->items)
-		g->items[g->count] = item_of(&g->key, s);
-	g->count++;
-	return 0;
+	if (!err)
+		((uint64_t *)g->items)[g->count++] = item_of(&g->key, s);
+	return err;
 }
 
 /* Items of all our statements, allocated; NULL: st->err is set. */
 static uint64_t *own_items(struct step *st, const struct mesh *m, uint64_t salt, size_t *ret_count)
 {
-	struct gathering g = { .count = 0 };
-	int err = set_visit_all(m->set, gather, &g);
-	uint64_t *items = err ? NULL : mem_alloc(st->n->mem, (g.count + 1) * sizeof(*items));
+	struct gathering g = { .mem = st->n->mem };
 
-	if (!items) {
+	key_of(salt, &g.key);
+	if (set_visit_all(m->set, gather, &g)) {
+		mem_free(st->n->mem, g.items);
 		step_fail(st, -ENOMEM);
 		return NULL;
 	}
-	g.items = items;
-	g.count = 0;
-	key_of(salt, &g.key);
-	if (set_visit_all(m->set, gather, &g))
-		step_fail(st, -ENOMEM);
 	*ret_count = g.count;
-	return items;
+	return g.items;
+}
+
+void repair_forget(struct mesh *m)
+{
+	mem_free(m->owner->mem, m->sketched.items);
+	m->sketched = (struct sketched){ 0, NULL, 0 };
+}
+
+/*
+ * Those of a sketch of ours, kept until all is equal or another one is begun: where halves of a
+ * mesh differ, each of five flights was a pass over all statements, and more than the sketch
+ * itself.
+ */
+static const struct sketched *sketched(struct step *st, struct mesh *m, uint64_t salt)
+{
+	struct sketched *k = &m->sketched;
+
+	if (!k->items || k->salt != salt) {
+		repair_forget(m);
+		k->salt = salt;
+		k->items = own_items(st, m, salt, &k->count);
+	}
+	return k->items ? k : NULL;
 }
 
 /* --- giving what was named ---------------------------------------------------------------------
@@ -280,23 +302,22 @@ static void send_symbols(struct step *st, struct session *s, const struct flight
 {
 	struct msg msg = { .kind = MSG_SKETCH, .u.sketch = { .salt = f->salt, .from = f->from } };
 	struct sketch_part part = { .from = f->from, .count = f->count };
-	struct sketch_set set = { .count = 0 };
+	const struct sketched *ours = sketched(st, s->mesh, f->salt);
+	struct sketch_set set;
 	struct sketch_key key;
-	uint64_t *items = own_items(st, s->mesh, f->salt, &set.count);
 	uint8_t *bytes = step_alloc(st, SKETCH_BYTES_MAX(f->count));
 	struct writer w;
 
 	part.symbols = step_alloc(st, f->count * sizeof(*part.symbols));
-	if (items && bytes && part.symbols) {
+	if (ours && bytes && part.symbols) {
 		key_of(f->salt, &key);
-		set.items = items;
+		set = (struct sketch_set){ .items = ours->items, .count = ours->count };
 		sketch_make(&key, &set, &part);
 		writer_init(&w, bytes, SKETCH_BYTES_MAX(f->count));
 		sketch_write(&part, &w);
 		msg.u.sketch.symbols = (struct bytes){ bytes, w.count };
 		step_send(st, s, LANE_CONTROL, &msg);
 	}
-	mem_free(st->n->mem, items);
 }
 
 /*
@@ -640,6 +661,7 @@ static void compare(struct step *st, struct session *s, const struct msg *msg)
 	s->is_equal = memcmp(r->ours, r->theirs, sizeof(r->ours)) == 0;
 	if (s->is_equal) {
 		m->counter_known = true;
+		repair_forget(m);
 		r->known = m->log.next;
 		r->check_ms = 0;
 		r->salt = 0;
