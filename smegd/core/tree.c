@@ -243,9 +243,7 @@ static void settle(struct step *st, struct mesh *m)
 
 	m->settled_ms = st->now.mono_ms;
 	each_slot(st, m, empty_stale);
-	for (size_t i = 0; !st->err && (e = set_at(m->set, i)); i++)
-		if (is_peer(m, e))
-			offer(st, m, e, false);
+	set_for_each_in(e, i, m->set) if (!st->err && is_peer(m, e)) offer(st, m, e, false);
 	each_slot(st, m, mark_settled);
 	fit_depth(m);
 }
