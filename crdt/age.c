@@ -106,6 +106,7 @@ static void shown_compact(const struct aging *a)
 			x->list[kept++] = x->list[i];
 	}
 	x->count = kept;
+	group_rebuild(&a->set->group, x);
 }
 
 static void entry_bury(const struct aging *a, struct entry *e)
@@ -114,7 +115,6 @@ static void entry_bury(const struct aging *a, struct entry *e)
 
 	entry_tell(a, e);
 	digest_subtract(&a->set->members_sum, &sum);
-	a->set->group_count -= e->standing == STANDING_IN;
 	entry_unref(a->set->mem, e);
 }
 

@@ -214,26 +214,41 @@ struct entry *entry_open(struct set *s, struct entry *e)
 		return NULL;
 	sum = entry_sum(e);
 	digest_subtract(&s->members_sum, &sum);
-	s->group_count -= e->standing == STANDING_IN;
 	return e;
+}
+
+/* It is shown, or no more; who is not shown is not in. */
+static int entry_show(struct set *s, struct entry *e, bool was_shown)
+{
+	size_t at = index_rank(&s->shown, &e->member);
+
+	if (was_shown) {
+		index_remove(&s->shown, e);
+		group_remove(&s->group, at);
+		return 0;
+	}
+	if (group_insert(s->mem, &s->group, at, s->shown.count + 1) != 0)
+		return -ENOMEM;
+	return index_insert(s->mem, &s->shown, e);
 }
 
 int entry_close(struct set *s, struct entry *e)
 {
 	bool was_passing = e->is_passing;
+	bool was_in = e->standing == STANDING_IN && !was_passing;
 	struct digest_sum sum;
+	int err = 0;
 
 	e->is_live = entry_is_live(s, e);
 	e->is_passing = !e->is_live && !held_of(e, STMT_EXPEL);
 	e->standing = entry_standing(s, e);
 	sum = entry_sum(e);
 	digest_add(&s->members_sum, &sum);
-	s->group_count += e->standing == STANDING_IN;
-	if (was_passing && !e->is_passing)
-		return index_insert(s->mem, &s->shown, e);
-	if (!was_passing && e->is_passing)
-		index_remove(&s->shown, e);
-	return 0;
+	if (was_passing != e->is_passing)
+		err = entry_show(s, e, !was_passing);
+	if (!err && !e->is_passing && was_in != (e->standing == STANDING_IN))
+		group_set(&s->group, index_rank(&s->shown, &e->member), !was_in);
+	return err;
 }
 
 int entry_judge(struct set *s, struct entry *e)

@@ -47,6 +47,7 @@ void set_free(struct set *s)
 		entry_unref(s->mem, s->all.list[i]);
 	mem_free(s->mem, s->all.list);
 	mem_free(s->mem, s->shown.list);
+	mem_free(s->mem, s->group.words);
 	map_for_each_safe(node, next, &s->admins) {
 		struct admin *a = container_of(node, struct admin, node);
 
@@ -83,7 +84,8 @@ static int clone_entries(const struct set *from, struct set *s)
 		assert(s->all.list[i]->refs < UINT32_MAX);
 		s->all.list[i]->refs++;
 	}
-	return index_copy(s->mem, &from->shown, &s->shown);
+	err = index_copy(s->mem, &from->shown, &s->shown);
+	return err ? err : group_copy(s->mem, &from->group, &s->group);
 }
 
 int set_clone(const struct set *from, struct set **ret_set)
@@ -96,6 +98,7 @@ int set_clone(const struct set *from, struct set **ret_set)
 	map_init(&s->admins, KEY_BYTES);
 	s->all = (struct index){ .is_by_subject = true };
 	s->shown = (struct index){ .is_by_subject = false };
+	s->group = (struct group){ .words = NULL };
 	err = clone_admins(from, s);
 	if (err == 0)
 		err = clone_entries(from, s);
@@ -122,6 +125,12 @@ const struct entry *set_at(const struct set *s, size_t i)
 	return i < s->shown.count ? s->shown.list[i] : NULL;
 }
 
+const struct entry *set_group_next(const struct set *s, size_t *at)
+{
+	*at = group_next(&s->group, *at);
+	return set_at(s, *at);
+}
+
 size_t set_rank(const struct set *s, const struct key *member)
 {
 	return index_rank(&s->shown, member);
@@ -134,7 +143,7 @@ size_t set_count(const struct set *s)
 
 size_t set_group_count(const struct set *s)
 {
-	return s->group_count;
+	return s->group.count;
 }
 
 bool set_is_administrator(const struct set *s, const struct key *sign_public)

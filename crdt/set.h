@@ -117,8 +117,14 @@ const struct entry *set_at(const struct set *s, size_t i);
 size_t set_rank(const struct set *s, const struct key *member);
 size_t set_count(const struct set *s);
 size_t set_group_count(const struct set *s); /* STANDING_IN */
+/* The first at *at or behind it that is STANDING_IN, and where; NULL: there is none. */
+const struct entry *set_group_next(const struct set *s, size_t *at);
 
 #define set_for_each(entry, i, set) for (size_t i = 0; ((entry) = set_at((set), i)) != NULL; i++)
+
+/* The same of the group; others are not looked at. */
+#define set_for_each_in(entry, i, set) \
+	for (size_t i = 0; ((entry) = set_group_next((set), &i)) != NULL; i++)
 
 /* The member's Ed25519 key. */
 const struct key *entry_subject(const struct entry *e);

@@ -23,6 +23,13 @@ struct index {
 	size_t cap;
 };
 
+/* Which of the shown ones are in. */
+struct group {
+	uint64_t *words;
+	size_t words_count;
+	size_t count; /* of those that are */
+};
+
 struct set {
 	const struct mem *mem;
 	struct stmt_pool *pool; /* NULL: none */
@@ -31,9 +38,9 @@ struct set {
 	size_t members_max;
 	struct index all;   /* by subject; each holds a reference */
 	struct index shown; /* by member, without passing ones */
+	struct group group; /* of the shown ones, by their places */
 	struct map admins;  /* struct admin, by Ed25519 key */
 	uint64_t floor;
-	size_t group_count;
 	struct digest_sum mesh_sum;    /* of the mesh key's statements */
 	struct digest_sum members_sum; /* of all entries */
 };
@@ -62,6 +69,16 @@ int set_offer_scanned(struct set *s,
 void digest_add(struct digest_sum *sum, const struct digest_sum *other);
 void digest_subtract(struct digest_sum *sum, const struct digest_sum *other);
 void digest_bytes(const struct digest_sum *sum, uint8_t out[DIGEST_BYTES]);
+
+/* --- group.c --- */
+
+/* A place for one more, that is not in yet; with it there are `entries`.  0 or -ENOMEM. */
+int group_insert(const struct mem *m, struct group *g, size_t at, size_t entries) MUST_CHECK;
+void group_remove(struct group *g, size_t at);
+void group_set(struct group *g, size_t at, bool in);
+void group_rebuild(struct group *g, const struct index *shown);
+size_t group_next(const struct group *g, size_t from); /* SIZE_MAX: there is none */
+int group_copy(const struct mem *m, const struct group *from, struct group *ret) MUST_CHECK;
 
 /* --- index.c --- */
 

@@ -204,12 +204,10 @@ static bool is_idle(const struct step *st, const struct peer *p)
 /* A shell that never answers must not silence a member for ever. */
 void dial_tick(struct step *st, struct mesh *m)
 {
-	struct map_node *pos;
-	struct map_node *tmp;
+	struct peer *p;
 
-	map_for_each_safe(pos, tmp, &m->peers) {
-		struct peer *p = container_of(pos, struct peer, node);
-
+	peer_for_each(p, m)
+	{
 		if (p->dial && st->now.mono_ms - p->dial_started_ms > DIAL_TIMEOUT_MS)
 			try_next(st, p, ERR_TIMED_OUT);
 		if (!is_idle(st, p))

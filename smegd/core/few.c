@@ -103,12 +103,8 @@ static void count(struct step *st, struct mesh *m)
 		count_later(st, m);
 		return;
 	}
-	for (size_t i = 0; (e = set_at(m->set, i)); i++)
-		if (tree_may_be_finger(m, e))
-			count_one(m, e);
-	for (size_t i = 0; !st->err && (e = set_at(m->set, i)); i++)
-		if (tree_may_be_finger(m, e))
-			seek_one(st, m, e);
+	set_for_each_in(e, i, m->set) if (tree_may_be_finger(m, e)) count_one(m, e);
+	set_for_each_in(e, i, m->set) if (!st->err && tree_may_be_finger(m, e)) seek_one(st, m, e);
 }
 
 void few_tick(struct step *st, struct mesh *m)

@@ -257,10 +257,10 @@ static int64_t dial_wanted(struct step *st, struct mesh *m)
 {
 	int64_t next = TIME_NEVER;
 	size_t unreachable = 0;
-	struct map_node *pos;
+	struct peer *p;
 
-	map_for_each(pos, &m->peers) {
-		struct peer *p = container_of(pos, struct peer, node);
+	peer_for_each(p, m)
+	{
 		int64_t due = dial_due(m, p);
 
 		if (!p->dial && st->now.mono_ms >= due) {

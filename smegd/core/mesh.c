@@ -110,6 +110,9 @@ static void drop_peers(struct mesh *m)
 
 	while ((pos = map_first(&m->peers)))
 		mesh_peer_drop(m, container_of(pos, struct peer, node));
+	mem_free(m->owner->mem, m->peers_list);
+	m->peers_list = NULL;
+	m->peers_cap = 0;
 }
 
 void mesh_free(struct mesh *m)
@@ -178,6 +181,16 @@ void mesh_changed(struct mesh *m)
 	m->maintain_ms = MIN_OF(m->maintain_ms, m->owner->last_mono_ms + pause_ms);
 }
 
+static int list_grow(struct mesh *m)
+{
+	void *list = m->peers_list;
+	int err = mem_grow(m->owner->mem, &list, m->peers.count, &m->peers_cap,
+	                   sizeof(*m->peers_list));
+
+	m->peers_list = list;
+	return err;
+}
+
 struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *key)
 {
 	struct peer *p = mesh_peer(m, key);
@@ -186,13 +199,15 @@ struct peer *mesh_peer_make(struct step *st, struct mesh *m, const struct key *k
 		return p;
 	if (m->peers.count >= LIMIT_MEMBERS)
 		return NULL;
-	p = mem_zalloc(st->n->mem, sizeof(*p));
+	p = list_grow(m) ? NULL : mem_zalloc(st->n->mem, sizeof(*p));
 	if (!p) {
 		step_fail(st, -ENOMEM);
 		return NULL;
 	}
 	p->key = *key;
 	p->mesh = m;
+	p->at = (uint32_t)m->peers.count;
+	m->peers_list[p->at] = p;
 	tree_peer(m, p);
 	map_insert(&m->peers, &p->node, p->key.b);
 	m->quick[quick_of(key)].latest = p;
@@ -209,6 +224,8 @@ void mesh_peer_drop(struct mesh *m, struct peer *p)
 	if (q->latest == p)
 		q->latest = NULL;
 	map_remove(&m->peers, &p->node);
+	m->peers_list[p->at] = m->peers_list[m->peers.count];
+	m->peers_list[p->at]->at = p->at;
 	dial_forget(m->owner, p);
 	mem_free(m->owner->mem, p->known);
 	mem_free(m->owner->mem, p);

@@ -90,6 +90,7 @@ struct peer {
 	uint32_t rtt_ms;          /* of the last of them; 0: unknown */
 	uint32_t least_ms;        /* of all of them */
 	unsigned place;           /* the place to dial next, counts up */
+	uint32_t at;              /* in mesh.peers_list */
 	struct spot spot;         /* in the trees */
 	struct peer *next[TREES]; /* of the few of its slot; while it is_one_of_few */
 	uint64_t dial;            /* under way; 0: none */
@@ -250,6 +251,8 @@ struct mesh {
 	struct settings settings; /* all has_ flags set */
 	struct set *set;
 	struct map peers;          /* struct peer by key */
+	struct peer **peers_list;  /* the same, for walks: see peer_for_each() */
+	size_t peers_cap;          /* of the list */
 	struct quick quick[QUICK]; /* the same, by its first bits: most searches end there */
 	struct map issued;
 	struct list relays;
@@ -349,6 +352,14 @@ struct step {
 #define mesh_for_each(pos, node)                                         \
 	for (pos = container_of((node)->meshes.next, struct mesh, link); \
 	     &pos->link != &(node)->meshes; pos = container_of(pos->link.next, struct mesh, link))
+
+/*
+ * Last first, in no order that means anything; the current one may be dropped in the body.  The
+ * map leads from one to the next by pointers that are in no cache, here many are fetched at a time.
+ */
+#define peer_for_each(pos, mesh)                    \
+	for (size_t pos##_at = (mesh)->peers.count; \
+	     pos##_at-- > 0 && ((pos) = (mesh)->peers_list[pos##_at], true);)
 
 #define session_for_each(pos, mesh)                                                         \
 	for (size_t pos##_at = 0;                                                           \

@@ -244,9 +244,8 @@ static void settle(struct step *st, struct mesh *m)
 	m->settled_ms = st->now.mono_ms;
 	each_slot(st, m, empty_stale);
 	/* Most are no nearer than others: to read their records first would be most of the work. */
-	for (size_t i = 0; !st->err && (e = set_at(m->set, i)); i++)
-		if (e->standing == STANDING_IN)
-			offer(st, m, e, false);
+	for (size_t i = 0; !st->err && (e = set_group_next(m->set, &i)); i++)
+		offer(st, m, e, false);
 	each_slot(st, m, mark_settled);
 	fit_depth(m);
 }
@@ -459,18 +458,14 @@ static void want_slot(struct step *st, struct mesh *m, struct slot *s)
 
 void tree_choose(struct step *st, struct mesh *m)
 {
-	struct map_node *pos;
+	struct peer *p;
 	bool is_leaf = tree_am_leaf(m);
 
 	if (!is_leaf && is_any_stale(m))
 		settle(st, m);
 	m->lacking = 0;
-	map_for_each(pos, &m->peers) {
-		struct peer *p = container_of(pos, struct peer, node);
-
-		p->is_wanted =
-			p->lacks_address || watch_wants(m, p) || (p->is_one_of_few && !is_leaf);
-	}
+	peer_for_each(p, m) p->is_wanted =
+		p->lacks_address || watch_wants(m, p) || (p->is_one_of_few && !is_leaf);
 	if (is_leaf)
 		uplink_choose(st, m);
 	else

@@ -16,7 +16,7 @@
 
 #define LEAVE_US (10 * SECOND_US) /* at most, until the machine is another one */
 #define TURNOVER 4                /* times the mesh in a life */
-#define BUNCH_PART 20             /* that part of the mesh at a time */
+#define BUNCH_PART 5              /* that part of the mesh at a time */
 #define SAID_EACH 500
 #define TOKEN_LIFE 50 /* joins for each invite: whom a token names as bootstrap may go too */
 

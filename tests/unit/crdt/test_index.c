@@ -14,6 +14,7 @@
 
 #define ENTRIES 700
 #define LOOKS 2000
+#define GROUP_MAX 300
 
 static void rng_of(struct rng *r)
 {
@@ -83,10 +84,55 @@ static void test_a_key_is_found_wherever_it_stands(void **state)
 	rng_fini(&r);
 }
 
+/* A bit for each place, under insertions and removals anywhere. */
+static void test_who_is_in_keeps_its_place(void **state)
+{
+	bool in[GROUP_MAX + 1] = { false };
+	struct group g = { .words = NULL };
+	struct memtest mt;
+	struct rng r;
+	size_t count = 0;
+
+	(void)state;
+	rng_of(&r);
+	memtest_init(&mt);
+	for (size_t round = 0; round < LOOKS * 5; round++) {
+		bool grows = !count || (count < GROUP_MAX && rng_below(&r, 100) < 52);
+		size_t at = (size_t)rng_below(&r, count + grows);
+		size_t total = 0;
+		size_t next = 0;
+
+		if (grows) {
+			memmove(in + at + 1, in + at, (count - at) * sizeof(*in));
+			count++;
+			assert_int_equal(group_insert(&mt.mem, &g, at, count), 0);
+			in[at] = rng_below(&r, 3) == 0;
+			group_set(&g, at, in[at]);
+		} else {
+			count--;
+			memmove(in + at, in + at + 1, (count - at) * sizeof(*in));
+			group_remove(&g, at);
+		}
+		for (size_t i = 0; i < count; i++) {
+			total += in[i];
+			if (!in[i])
+				continue;
+			assert_int_equal(group_next(&g, next), i);
+			next = i + 1;
+		}
+		assert_true(group_next(&g, next) == SIZE_MAX);
+		assert_int_equal(g.count, total);
+	}
+	mem_free(&mt.mem, g.words);
+	memtest_assert_no_leak(&mt);
+	rng_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_key_is_found_wherever_it_stands),
+		cmocka_unit_test(test_who_is_in_keeps_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

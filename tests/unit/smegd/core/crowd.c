@@ -203,6 +203,7 @@ void crowd_fini(struct crowd *c)
 			map_remove(&c->meshes[i].peers, pos);
 			mem_free(&c->mt.mem, container_of(pos, struct peer, node));
 		}
+		mem_free(&c->mt.mem, c->meshes[i].peers_list);
 		arena_fini(&c->nodes[i].scratch);
 	}
 	set_free(c->set);
