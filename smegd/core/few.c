@@ -103,8 +103,12 @@ static void count(struct step *st, struct mesh *m)
 		count_later(st, m);
 		return;
 	}
-	set_for_each_in(e, i, m->set) if (tree_may_be_finger(m, e)) count_one(m, e);
-	set_for_each_in(e, i, m->set) if (!st->err && tree_may_be_finger(m, e)) seek_one(st, m, e);
+	set_for_each_in(e, i, m->set)
+		if (tree_may_be_finger(m, e))
+			count_one(m, e);
+	set_for_each_in(e, i, m->set)
+		if (!st->err && tree_may_be_finger(m, e))
+			seek_one(st, m, e);
 }
 
 void few_tick(struct step *st, struct mesh *m)
