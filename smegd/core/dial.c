@@ -206,8 +206,7 @@ void dial_tick(struct step *st, struct mesh *m)
 {
 	struct peer *p;
 
-	peer_for_each(p, m)
-	{
+	peer_for_each(p, m) {
 		if (p->dial && st->now.mono_ms - p->dial_started_ms > DIAL_TIMEOUT_MS)
 			try_next(st, p, ERR_TIMED_OUT);
 		if (!is_idle(st, p))

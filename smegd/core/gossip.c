@@ -259,8 +259,7 @@ static int64_t dial_wanted(struct step *st, struct mesh *m)
 	size_t unreachable = 0;
 	struct peer *p;
 
-	peer_for_each(p, m)
-	{
+	peer_for_each(p, m) {
 		int64_t due = dial_due(m, p);
 
 		if (!p->dial && st->now.mono_ms >= due) {

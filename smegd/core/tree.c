@@ -464,8 +464,9 @@ void tree_choose(struct step *st, struct mesh *m)
 	if (!is_leaf && is_any_stale(m))
 		settle(st, m);
 	m->lacking = 0;
-	peer_for_each(p, m) p->is_wanted =
-		p->lacks_address || watch_wants(m, p) || (p->is_one_of_few && !is_leaf);
+	peer_for_each(p, m)
+		p->is_wanted =
+			p->lacks_address || watch_wants(m, p) || (p->is_one_of_few && !is_leaf);
 	if (is_leaf)
 		uplink_choose(st, m);
 	else

@@ -12,7 +12,6 @@
 
 static double idle(struct measure *b, struct world *w, const struct model *m)
 {
-	double cpu = measure_cpu();
 	struct traffic before = traffic_of(w);
 	double seconds = (double)IDLE_US / 1e6;
 	double rate;
@@ -21,8 +20,6 @@ static double idle(struct measure *b, struct world *w, const struct model *m)
 	world_pass(w, IDLE_US);
 	rate = (double)(w->bytes - before.bytes) / (double)m->count / seconds;
 	portions = (double)(w->messages - before.portions) / (double)m->count / seconds;
-	measure_add(measure_series(b, "sim_speed", "x", SUM_LEAST),
-	            seconds / (measure_cpu() - cpu));
 	measure_add(measure_series(b, "idle_bytes_per_s", "B/s", SUM_WORST), rate);
 	measure_add(measure_series(b, "idle_tcp_bytes_per_s", "B/s", SUM_WORST),
 	            rate + MEASURE_TCP_BYTES * portions);
@@ -74,5 +71,5 @@ static void run(struct measure *b, struct world *w, struct model *m)
 }
 
 GROUP_SETTLED(calm,
-              "a healthy LAN: spread_lan_p99_ms, spread_copies, change_bytes, idle_*, sim_speed",
+              "a healthy LAN: spread_lan_p99_ms, spread_copies, change_bytes, idle_*",
               MINUTE_US)

@@ -1,5 +1,6 @@
 /*
- * To whom items are announced that one tree, or both, have brought: see announce.c.
+ * To whom items are announced that one tree, or both, have brought: see announce.c.  What repair
+ * has brought is a sign of more: see news.c.
  */
 #include "tests/unit/smegd/core/crowd.h"
 
@@ -211,12 +212,49 @@ static void test_the_equally_close_take_turns(void **state)
 	end(&t);
 }
 
+/* --- what streams in ----------------------------------------------------------------------------
+ */
+
+#define STREAK_MIN 16
+#define STREAK_GAP_MS 50
+#define STREAK_MORE_MS 80
+
+/* So many news that nobody told by a tree, each so long after the last. */
+static void stream(struct teller *t, size_t first, size_t count, int64_t gap_ms)
+{
+	for (size_t i = first; i < first + count; i++) {
+		const struct entry *e = set_find(t->m->set, &t->c.pairs[i].box_public);
+
+		t->st.now.mono_ms += gap_ms;
+		gossip_news(&t->st, t->m, e->record, t->m->sessions[0]->id);
+	}
+}
+
+static void test_more_is_expected_while_repaired_news_stream_in(void **state)
+{
+	struct teller t;
+
+	(void)state;
+	begin(&t);
+	stream(&t, 1, STREAK_MIN, STREAK_GAP_MS - 1);
+	assert_true(t.m->mending_until_ms == 0);
+	stream(&t, 1 + STREAK_MIN, 2, STREAK_GAP_MS - 1);
+	assert_true(t.m->mending_until_ms == t.st.now.mono_ms + STREAK_MORE_MS);
+	/* What comes later is none of it. */
+	t.m->mending_until_ms = 0;
+	stream(&t, 40, STREAK_MIN, STREAK_GAP_MS);
+	stream(&t, 80, STREAK_MIN - 1, STREAK_GAP_MS - 1);
+	assert_true(t.m->mending_until_ms == 0);
+	end(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_one_tree_lacked_goes_to_the_closest_there),
 		cmocka_unit_test(test_what_both_brought_goes_to_the_rings_only),
 		cmocka_unit_test(test_the_equally_close_take_turns),
+		cmocka_unit_test(test_more_is_expected_while_repaired_news_stream_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
