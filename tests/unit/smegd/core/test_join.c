@@ -641,6 +641,25 @@ static void test_a_create_whose_device_never_answers_ends(void **state)
 /* --- again --------------------------------------------------------------------------------------
  */
 
+static void assert_slot_empty(const struct slot *s)
+{
+	assert_null(s->want);
+	assert_null(s->use);
+	assert_null(s->few);
+}
+
+/* Its peers are freed. */
+static void assert_knows_no_peer(const struct mesh *m)
+{
+	assert_int_equal(m->peers.count, 0);
+	for (size_t i = 0; i < RING; i++)
+		assert_slot_empty(&m->ring[i]);
+	for (size_t t = 0; t < TREES; t++)
+		for (size_t l = 0; l < TREE_LEVELS; l++)
+			for (size_t d = 0; d < TREE_DIGITS; d++)
+				assert_slot_empty(&m->trees[t].slots[l][d]);
+}
+
 static void test_who_joins_again_after_leaving_is_the_same_member(void **state)
 {
 	struct command leave = { .kind = CMD_LEAVE, .mesh = "home" };
@@ -652,8 +671,12 @@ static void test_who_joins_again_after_leaving_is_the_same_member(void **state)
 	net_make_home(&n);
 	key = net_mesh(&n, 1, "home")->self.box_public;
 	for (int round = 0; round < 3; round++) {
+		const struct mesh *m = net_mesh(&n, 1, "home");
+
 		assert_int_equal(net_do(&n, 1, &leave)->err, 0);
 		net_run(&n, MS_PER_SECOND);
+		assert_int_equal(m->state, MESH_LEFT);
+		assert_knows_no_peer(m);
 		assert_int_equal(net_members(&n, 2, "home"), 2);
 		if (round == 1) {
 			net_crash(&n, 1);
