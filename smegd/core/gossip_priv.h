@@ -27,7 +27,7 @@ struct watched;
 /* --- tree.c -------------------------------------------------------------------------------- */
 
 #define TREES 2
-#define BOTH_TREES 3u
+#define BOTH_TREES ((1u << TREES) - 1) /* as bits */
 #define TREE_LEVELS 8 /* 4-bit digits of a position that are told apart: 16^8 members */
 #define TREE_DIGITS 16
 
@@ -362,8 +362,8 @@ void watch_member(struct step *st, struct mesh *m, const struct entry *e);
 /* Something authenticated came from a member: any message, also an answered handshake. */
 void watch_heard(struct step *st, struct session *s);
 void watch_alive(struct step *st, struct session *s); /* besides, if it was that */
-/* A stream broke without a word: start looking now. */
-void watch_broken(struct step *st, const struct session *s);  /* without a word */
+/* A stream broke without a word: start looking now, or a moment later if it had just come up. */
+void watch_broken(struct step *st, const struct session *s);
 void watch_unreachable(struct step *st, struct peer *p);      /* it can't be dialled */
 void watch_dialled(struct step *st, struct peer *p, int err); /* in vain */
 int64_t watch_late(const struct mesh *m); /* how late our own timers are lately */

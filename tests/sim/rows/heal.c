@@ -1,9 +1,10 @@
 /*
  * Halves that were apart for ten minutes: from the moment of healing until all digests are equal
- * again, with changes, one leave and one crash on each side meanwhile.
+ * again, with changes, a leave and a crash on each side a minute after they were parted, and again
+ * half a minute before they meet.
  *
- * With one mesh for all seeds the first nine minutes are the same for each: they cost minutes of a
- * processor at 3000 hosts.  What changes in the last one, and the healing, differ.
+ * With one mesh for all seeds what comes before that last half minute is the same for each: it
+ * costs minutes of a processor at 3000 hosts.  What changes then, and the healing, differ.
  */
 #include "tests/sim/measure.h"
 
